@@ -1,0 +1,1 @@
+//! housekeeping: to be described.

@@ -1,0 +1,1 @@
+//! imsimta: to be described.

@@ -1,0 +1,1 @@
+//! job-controller: to be described.

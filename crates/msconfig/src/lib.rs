@@ -1,0 +1,1 @@
+//! msconfig: to be described.

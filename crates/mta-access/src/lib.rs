@@ -1,0 +1,1 @@
+//! mta-access: to be described.

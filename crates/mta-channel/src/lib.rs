@@ -1,0 +1,1 @@
+//! mta-channel: to be described.

@@ -1,0 +1,1 @@
+//! mta-command: to be described.

@@ -1,0 +1,1 @@
+//! mta-config: to be described.

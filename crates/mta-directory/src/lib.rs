@@ -1,0 +1,1 @@
+//! mta-directory: to be described.

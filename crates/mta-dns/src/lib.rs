@@ -1,0 +1,1 @@
+//! mta-dns: to be described.

@@ -1,0 +1,1 @@
+//! mta-ipc: to be described.

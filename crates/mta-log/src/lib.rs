@@ -1,0 +1,1 @@
+//! mta-log: to be described.

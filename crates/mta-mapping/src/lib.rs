@@ -1,0 +1,1 @@
+//! mta-mapping: to be described.

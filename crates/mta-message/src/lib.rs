@@ -1,0 +1,1 @@
+//! mta-message: to be described.

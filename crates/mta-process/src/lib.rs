@@ -1,0 +1,1 @@
+//! mta-process: to be described.

@@ -1,0 +1,1 @@
+//! mta-queue: to be described.

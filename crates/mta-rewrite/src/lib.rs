@@ -1,0 +1,1 @@
+//! mta-rewrite: to be described.

@@ -1,0 +1,1 @@
+//! mta-smtp: to be described.

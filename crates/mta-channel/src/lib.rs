@@ -1,1 +1,6 @@
-//! mta-channel: to be described.
+//! Both halves of a channel program.
+//!
+//! [`enqueue`] is the only way by which a message gets into a queue: the SMTP server, the
+//! reprocess channel and everybody who writes notices use it and nothing else.
+
+pub mod enqueue;

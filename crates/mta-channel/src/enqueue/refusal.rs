@@ -1,0 +1,54 @@
+//! A negative answer to one step of an enqueue.
+
+use mta_envelope::status::Status;
+use std::fmt;
+
+/// Why a sender, a recipient or a message is not taken: what the peer is told.
+///
+/// What the operator should know beyond that has been written to the program's log, or goes
+/// into the `J` record, where the decision was made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Refusal {
+    /// The reply code, 4yz or 5yz.
+    pub code: u16,
+    /// The enhanced status; its class need not be the code's (`550 4.2.3` exists).
+    pub status: Status,
+    /// One sentence, with the address behind its colon where there is one.
+    pub text: String,
+}
+
+impl Refusal {
+    /// A refusal with its three parts.
+    #[must_use]
+    pub fn new(code: u16, status: Status, text: impl Into<String>) -> Self {
+        Self {
+            code,
+            status,
+            text: text.into(),
+        }
+    }
+
+    /// A permanent refusal of `address`: `550 X.Y.Z text: address`.
+    #[must_use]
+    pub fn permanent(status: Status, text: &str, address: &str) -> Self {
+        Self::new(550, status, format!("{text}: {address}"))
+    }
+
+    /// A temporary refusal of `address`: `452 X.Y.Z text: address`.
+    #[must_use]
+    pub fn temporary(status: Status, text: &str, address: &str) -> Self {
+        Self::new(452, status, format!("{text}: {address}"))
+    }
+
+    /// Whether a later attempt may succeed.
+    #[must_use]
+    pub const fn is_temporary(&self) -> bool {
+        self.code < 500
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.code, self.status, self.text)
+    }
+}

@@ -1,0 +1,244 @@
+//! Aliases: left sides and what they stand for.
+
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// Bit of `alias_domains`: the local part is probed.
+const LOCAL: i64 = 1;
+/// Bit of `alias_domains`: the whole address is probed.
+const WHOLE: i64 = 2;
+/// Bit of `alias_domains`: `*@domain` is probed.
+const WILD: i64 = 4;
+
+/// One value of an alias.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AliasValue {
+    /// An address, rewritten from the beginning.
+    Address(String),
+    /// A file of members, read at each use (`<file`).
+    File(String),
+    /// A directory URL of members (`<ldap:…`).
+    Url(String),
+}
+
+impl AliasValue {
+    /// Reads one value as the alias file writes it; nothing when it is malformed: an open quote
+    /// or bracket, or a `<` without a name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        if let Some(name) = text.strip_prefix('<') {
+            let name = name.trim();
+            return match name.split_once(':') {
+                _ if name.is_empty() => None,
+                Some((scheme, _)) if scheme.eq_ignore_ascii_case("ldap") => {
+                    Some(Self::Url(name.to_owned()))
+                }
+                _ => Some(Self::File(name.to_owned())),
+            };
+        }
+        let address = text.strip_prefix(':').unwrap_or(text);
+        (balanced(address) && !address.is_empty()).then(|| Self::Address(text.to_owned()))
+    }
+}
+
+/// Whether quotes and brackets are closed.
+fn balanced(text: &str) -> bool {
+    let (mut quoted, mut depth) = (false, 0_i32);
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => drop(chars.next()),
+            '"' => quoted = !quoted,
+            '<' | '[' | '(' if !quoted => depth += 1,
+            '>' | ']' | ')' if !quoted => depth -= 1,
+            _ => {}
+        }
+    }
+    !quoted && depth == 0
+}
+
+/// One alias.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AliasEntry {
+    /// The left side as it was written.
+    pub name: String,
+    /// What it stands for.
+    pub values: Vec<AliasValue>,
+    /// Alias options without their prefix `alias_`, in lower case, for example `blocklimit`.
+    pub options: Vec<(String, String)>,
+}
+
+impl AliasEntry {
+    /// An option of the alias.
+    #[must_use]
+    pub fn option(&self, name: &str) -> Option<&str> {
+        let found = self.options.iter().find(|(option, _)| option == name);
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
+/// How much of `user+detail` an alias must match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subaddress {
+    /// All of it.
+    Exact,
+    /// All of it, or `user+*`.
+    Wild,
+    /// All of it, or `user+*`, or `user`.
+    Relaxed,
+}
+
+/// All aliases, found by their left side in any case.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Aliases {
+    domains: i64,
+    entries: Vec<AliasEntry>,
+    #[serde(skip)]
+    index: std::sync::OnceLock<HashMap<String, usize>>,
+}
+
+impl Aliases {
+    /// Takes the entries; of two with the same left side the first counts. `domains` is the MTA
+    /// option `alias_domains`.
+    #[must_use]
+    pub const fn new(domains: i64, entries: Vec<AliasEntry>) -> Self {
+        Self {
+            domains,
+            entries,
+            index: std::sync::OnceLock::new(),
+        }
+    }
+
+    /// The aliases in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &AliasEntry> {
+        self.entries.iter()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The alias of exactly that left side, in any case.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&AliasEntry> {
+        let index = self.index.get_or_init(|| {
+            let mut index = HashMap::with_capacity(self.entries.len());
+            for (at, entry) in self.entries.iter().enumerate() {
+                index.entry(entry.name.to_lowercase()).or_insert(at);
+            }
+            index
+        });
+        index.get(&name.to_lowercase()).map(|at| &self.entries[*at])
+    }
+
+    /// The alias of an address: the whole address, the local part, then `*@domain`, as
+    /// `alias_domains` allows; each with the subaddress forms allowed.
+    #[must_use]
+    pub fn lookup(
+        &self,
+        local: &str,
+        domain: Option<&str>,
+        subaddress: Subaddress,
+    ) -> Option<&AliasEntry> {
+        let locals = local_forms(local, subaddress);
+        let whole = domain.filter(|_| self.domains & WHOLE != 0);
+        let by_whole = whole.and_then(|domain| {
+            locals.iter().find_map(|local| self.get(&format!("{local}@{domain}")))
+        });
+        let by_local = || {
+            let allowed = self.domains & LOCAL != 0;
+            locals.iter().filter(|_| allowed).find_map(|local| self.get(local))
+        };
+        let by_domain = || {
+            let domain = domain.filter(|_| self.domains & WILD != 0)?;
+            self.get(&format!("*@{domain}"))
+        };
+        by_whole.or_else(by_local).or_else(by_domain)
+    }
+}
+
+impl PartialEq for Aliases {
+    fn eq(&self, other: &Self) -> bool {
+        self.domains == other.domains && self.entries == other.entries
+    }
+}
+
+impl Eq for Aliases {}
+
+fn local_forms(local: &str, subaddress: Subaddress) -> Vec<String> {
+    let mut forms = vec![local.to_owned()];
+    if let Some((user, _)) = local.split_once('+').filter(|(user, _)| !user.is_empty()) {
+        if subaddress != Subaddress::Exact {
+            forms.push(format!("{user}+*"));
+        }
+        if subaddress == Subaddress::Relaxed {
+            forms.push(user.to_owned());
+        }
+    }
+    forms
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn aliases(domains: i64, names: &[&str]) -> Aliases {
+        let entry = |name: &&str| AliasEntry {
+            name: (*name).to_owned(),
+            values: vec![AliasValue::Address("x@y".into())],
+            options: Vec::new(),
+        };
+        Aliases::new(domains, names.iter().map(entry).collect())
+    }
+
+    fn found<'a>(aliases: &'a Aliases, local: &str, subaddress: Subaddress) -> Option<&'a str> {
+        let entry = aliases.lookup(local, Some("a.example"), subaddress);
+        entry.map(|entry| entry.name.as_str())
+    }
+
+    #[test]
+    fn left_sides_with_a_domain_need_their_bit() {
+        let names = ["Jane@a.example", "jane", "*@a.example"];
+        let relaxed = Subaddress::Relaxed;
+        assert_eq!(found(&aliases(1, &names), "JANE", relaxed), Some("jane"));
+        assert_eq!(found(&aliases(3, &names), "jane", relaxed), Some("Jane@a.example"));
+        assert_eq!(found(&aliases(1, &names), "joe", relaxed), None);
+        assert_eq!(found(&aliases(7, &names), "joe", relaxed), Some("*@a.example"));
+    }
+
+    #[test]
+    fn subaddresses_are_tried_from_the_longest() {
+        let all = aliases(1, &["u+x", "u+*", "u"]);
+        assert_eq!(found(&all, "u+x", Subaddress::Relaxed), Some("u+x"));
+        assert_eq!(found(&all, "u+y", Subaddress::Relaxed), Some("u+*"));
+        let plain = aliases(1, &["u"]);
+        assert_eq!(found(&plain, "u+y", Subaddress::Relaxed), Some("u"));
+        assert_eq!(found(&plain, "u+y", Subaddress::Wild), None);
+        assert_eq!(found(&all, "u+y", Subaddress::Exact), None);
+    }
+
+    #[test]
+    fn values_are_addresses_files_or_urls() {
+        let table = [
+            ("a@b", Some(AliasValue::Address("a@b".into()))),
+            ("<IMTA_TABLE:list.txt", Some(AliasValue::File("IMTA_TABLE:list.txt".into()))),
+            ("<ldap:///o=x?mail", Some(AliasValue::Url("ldap:///o=x?mail".into()))),
+            ("<", None),
+            ("\"a@b", None),
+            ("[a", None),
+            ("", None),
+        ];
+        for (text, value) in table {
+            assert_eq!(AliasValue::parse(text), value, "{text}");
+        }
+    }
+}

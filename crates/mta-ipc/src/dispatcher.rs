@@ -14,6 +14,10 @@ pub enum Request {
     /// How it is. From the watcher (readiness), `imsimta process -image` and probes; answered by
     /// [`Reply::Status`]; may be repeated.
     Status,
+    /// Tell when every service that always has server processes has one that is ready. From the
+    /// watcher; answered by [`Reply::Ok`] then, or by [`Reply::Refused`] when one could not be
+    /// started; may be repeated.
+    Ready,
     /// Connections and server processes (`imsimta dispatcher -statistics`). Answered by
     /// [`Reply::Statistics`]; may be repeated.
     Statistics {

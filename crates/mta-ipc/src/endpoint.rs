@@ -24,6 +24,8 @@ use nix::sys::socket::{
 };
 use nix::sys::time::TimeVal;
 use nix::unistd::geteuid;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::IpcError;
 use crate::frame::{self, Greeting};
@@ -242,6 +244,33 @@ impl Connection {
     #[must_use]
     pub fn program(&self) -> &str {
         &self.program
+    }
+
+    /// Asks without waiting for an answer; for a program of one thread, which watches the
+    /// connection and calls [`Connection::receive`] when it is readable.
+    ///
+    /// # Errors
+    /// [`IpcError::Closed`], [`IpcError::TimedOut`], [`IpcError::TooLong`].
+    pub fn send<Q: Serialize>(&self, id: u32, request: &Q) -> Result<(), IpcError> {
+        frame::write(&mut &self.stream, &(id, request))
+    }
+
+    /// Waits for the next answer.
+    ///
+    /// # Errors
+    /// [`IpcError::TimedOut`], after which the connection is of no more use;
+    /// [`IpcError::Closed`]; [`IpcError::Malformed`].
+    pub fn receive<R: DeserializeOwned>(&self, within: Duration) -> Result<(u32, R), IpcError> {
+        self.stream
+            .set_read_timeout(Some(within.max(Duration::from_millis(1))))
+            .map_err(IpcError::io("waiting for an answer"))?;
+        frame::read(&mut &self.stream)
+    }
+}
+
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
     }
 }
 

@@ -1,7 +1,7 @@
 //! What processes may say to each other.
 //!
 //! This crate owns the frames on our Unix sockets ([`frame`]), the names and permissions of the
-//! sockets ([`endpoint`]), the asking side ([`client`]) and the answering side ([`peer`]), the
+//! sockets ([`endpoint`]), the asking side ([`client`]) and the answering side ([`peer`], [`control`]), the
 //! handing over of descriptors ([`descriptor`], [`handover`], [`listeners`]), and one module per
 //! listener that is nothing but its vocabulary ([`watcher`], [`dispatcher`], [`job_controller`]).
 //! It does not know what any request means: no queue, no configuration, no policy.
@@ -23,6 +23,7 @@
 use serde::{Deserialize, Serialize};
 
 pub mod client;
+pub mod control;
 pub mod descriptor;
 pub mod dispatcher;
 pub mod endpoint;

@@ -9,6 +9,7 @@
 
 pub mod command;
 pub mod data;
+pub mod drive;
 pub mod extension;
 pub mod line;
 pub mod reply;

@@ -4,6 +4,10 @@
 //! its own. A remote's are hostile until read through [`ReplyReader`]: lines, their number and
 //! their length are capped and control characters are gone before anybody sees them.
 
+mod reader;
+
+pub use reader::{ReplyError, ReplyReader};
+
 use mta_envelope::status::Status;
 
 /// Longest reply line without CRLF (RFC 5321 §4.5.3.1.5 counts 512 with it).
@@ -181,5 +185,47 @@ impl From<Reply> for Refusal {
             reply,
             close: false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(reply: &Reply) -> String {
+        let mut output = Vec::new();
+        reply.write(&mut output);
+        String::from_utf8(output).unwrap()
+    }
+
+    #[test]
+    fn replies_are_written_with_code_and_status_on_each_line() {
+        assert_eq!(
+            written(&Reply::new(550, (5, 1, 1), "no such user")),
+            "550 5.1.1 no such user\r\n"
+        );
+        assert_eq!(
+            written(&Reply::plain(250, "host").line("SIZE 0")),
+            "250-host\r\n250 SIZE 0\r\n"
+        );
+        assert_eq!(
+            written(&Reply::new(214, (2, 3, 0), "a").line("b")),
+            "214-2.3.0 a\r\n214 2.3.0 b\r\n"
+        );
+    }
+
+    #[test]
+    fn no_text_can_start_a_line_of_its_own() {
+        let text = written(&Reply::plain(250, "a\r\n550 b\0\u{7f}"));
+        assert_eq!(text, "250 a??550 b??\r\n");
+    }
+
+    #[test]
+    fn long_texts_are_continued() {
+        let text = written(&Reply::new(250, (2, 1, 5), "x".repeat(1200)));
+        let lines: Vec<&str> = text.split_terminator("\r\n").collect();
+        assert_eq!(lines.len(), 3);
+        assert!(lines.iter().all(|line| line.len() <= 510));
+        assert!(lines[0].starts_with("250-2.1.5 x") && lines[2].starts_with("250 2.1.5 x"));
     }
 }

@@ -1,0 +1,1 @@
+//! Runs the client's machines over a socket.

@@ -1,0 +1,350 @@
+//! Taking a message out of the queue and settling it.
+//!
+//! A [`Dequeued`] holds the lock of its file. Whoever drops it without settling it leaves the
+//! message as it was: "try again later", never "delivered".
+
+use std::fs::File;
+use std::io;
+use std::ops::Deref;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::sync::Arc;
+
+use nix::sys::stat::SFlag;
+use nix::sys::time::TimeSpec;
+
+use mta_envelope::names::{ChannelName, Place};
+
+use crate::Queue;
+use crate::directory::Directory;
+use crate::enqueue::{self, Placed};
+use crate::error::{Fault, SettleError, TakeError};
+use crate::file::{Contents, ReadError, Slice};
+use crate::history::Attempt;
+use crate::message::Message;
+use crate::name;
+use crate::record::Head;
+use crate::sync;
+
+/// A message file that is ours until it is settled.
+#[must_use = "a message that is not settled stays in the queue as it was"]
+#[derive(Debug)]
+pub struct Dequeued {
+    directory: Arc<Directory>,
+    channel: ChannelName,
+    place: Place,
+    message: Message,
+}
+
+impl Queue {
+    /// Locks a message file, reads its envelope and verifies all of it. A file that is damaged,
+    /// cut or foreign is renamed to its held name and never delivered.
+    ///
+    /// # Errors
+    /// [`TakeError::Gone`] and [`TakeError::Busy`] in the ordinary course of things,
+    /// [`TakeError::SetAside`] or [`TakeError::Damaged`] for a file that must not be delivered.
+    pub fn take(&self, channel: &ChannelName, place: &Place) -> Result<Dequeued, TakeError> {
+        let (directory, file) = match self.lock_file(channel, place) {
+            Ok(locked) => locked,
+            Err(TakeError::Damaged { fault }) => {
+                return Err(self.set_aside(channel, place, fault));
+            }
+            Err(error) => return Err(error),
+        };
+        match Contents::read(&file, &place.file, true) {
+            Ok(contents) => {
+                let message = Message::new(file, contents);
+                Ok(Dequeued::new(
+                    directory,
+                    channel.clone(),
+                    place.clone(),
+                    message,
+                ))
+            }
+            Err(ReadError::Io(source)) => Err(source.into()),
+            Err(ReadError::Fault(fault)) => Err(self.set_aside(channel, place, fault)),
+        }
+    }
+
+    /// Opens and locks the file that stands under the name now.
+    pub(crate) fn lock_file(
+        &self,
+        channel: &ChannelName,
+        place: &Place,
+    ) -> Result<(Arc<Directory>, File), TakeError> {
+        let directory = self
+            .root()
+            .existing(channel, place.subdir)
+            .map_err(or_gone)?;
+        let name = place.file.as_str();
+        let stat = directory.stat(name).map_err(or_gone)?;
+        if SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT != SFlag::S_IFREG {
+            return Err(TakeError::Damaged {
+                fault: Fault::NotRegular,
+            });
+        }
+        let file = directory.open(name, true).map_err(or_gone)?;
+        fs2::FileExt::try_lock_exclusive(&file).map_err(|error| {
+            if error.kind() == io::ErrorKind::WouldBlock {
+                TakeError::Busy
+            } else {
+                error.into()
+            }
+        })?;
+        // Between open and lock its last owner may have renamed, replaced or removed it.
+        let (ours, named) = (file.metadata()?, directory.stat(name).map_err(or_gone)?);
+        if (ours.dev(), ours.ino()) != (named.st_dev, named.st_ino) {
+            return Err(TakeError::Gone);
+        }
+        Ok((Arc::new(directory), file))
+    }
+
+    fn set_aside(&self, channel: &ChannelName, place: &Place, fault: Fault) -> TakeError {
+        let held = place.renamed(place.file.held());
+        let renamed = !place.file.is_held()
+            && self
+                .root()
+                .existing(channel, place.subdir)
+                .and_then(|directory| {
+                    directory.rename(place.file.as_str(), held.file.as_str())?;
+                    directory.sync()
+                })
+                .is_ok();
+        if renamed {
+            TakeError::SetAside { place: held, fault }
+        } else {
+            TakeError::Damaged { fault }
+        }
+    }
+}
+
+fn or_gone(error: io::Error) -> TakeError {
+    if error.kind() == io::ErrorKind::NotFound {
+        TakeError::Gone
+    } else {
+        error.into()
+    }
+}
+
+impl Deref for Dequeued {
+    type Target = Message;
+
+    fn deref(&self) -> &Message {
+        &self.message
+    }
+}
+
+impl Dequeued {
+    pub(crate) const fn new(
+        directory: Arc<Directory>,
+        channel: ChannelName,
+        place: Place,
+        message: Message,
+    ) -> Self {
+        Self {
+            directory,
+            channel,
+            place,
+            message,
+        }
+    }
+
+    /// Its channel.
+    #[must_use]
+    pub const fn channel(&self) -> &ChannelName {
+        &self.channel
+    }
+
+    /// Where it lies.
+    #[must_use]
+    pub const fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Everybody has been dealt with: the file goes.
+    ///
+    /// The directory is not synced. Should the removal be lost in a power cut, the message is
+    /// delivered once more; it is never lost.
+    ///
+    /// # Errors
+    /// [`SettleError`]; the message is then still in the queue.
+    pub fn remove(self) -> Result<(), SettleError> {
+        self.directory
+            .unlink(self.place.file.as_str())
+            .map_err(|error| self.error(&self.place, error))
+    }
+
+    /// Nobody could be dealt with yet: the attempts are noted and the name counts one more.
+    /// Returns the new place when all of this is durable.
+    ///
+    /// # Errors
+    /// [`SettleError`]; the message is then still in the queue.
+    pub fn defer(mut self, attempts: &[Attempt]) -> Result<Place, SettleError> {
+        self.note(attempts)?;
+        let tried = self.place.file.attempts().saturating_add(1);
+        let place = self.place.renamed(self.place.file.with_attempts(tried));
+        self.rename(place)
+    }
+
+    /// Notes what happened without counting an attempt. Durable on return.
+    ///
+    /// # Errors
+    /// [`SettleError`]; the message is then still in the queue.
+    pub fn note(&mut self, attempts: &[Attempt]) -> Result<(), SettleError> {
+        self.append(attempts)
+            .and_then(|()| sync::file(&self.message.file))
+            .map_err(|error| self.error(&self.place, error))?;
+        self.message.contents.history.extend_from_slice(attempts);
+        Ok(())
+    }
+
+    /// Only the recipients with the indices `remaining` are still to be dealt with: the file is
+    /// replaced by one that names them alone, and its name counts one more attempt. Whatever
+    /// moment a crash chooses, the queue holds either the old file or the new one.
+    ///
+    /// # Errors
+    /// [`SettleError`]; the message is then still in the queue, possibly with all recipients.
+    pub fn split(self, remaining: &[usize], attempts: &[Attempt]) -> Result<Placed, SettleError> {
+        let head = self.head_of(remaining);
+        let history = [self.history(), attempts].concat();
+        let tried = self.place.file.attempts().saturating_add(1);
+        let place = self
+            .place
+            .renamed(self.place.file.with_attempts(tried).rewritten());
+        let file = self
+            .rewrite(&head, &history)
+            .map_err(|error| self.error(&self.place, error))?;
+        let path = self.directory.path().join(place.file.as_str());
+        let (channel, size) = (self.channel.clone(), head.envelope.size);
+        // The new file is durable under the old name from here on; our lock on it lasts until
+        // its last name is.
+        let place = self.rename(place)?;
+        drop(file);
+        Ok(Placed {
+            channel,
+            place,
+            path,
+            size,
+            envelope: head.envelope,
+        })
+    }
+
+    /// Sets the message aside until an operator releases it. Returns its held place.
+    ///
+    /// # Errors
+    /// [`SettleError`]; the message is then still in the queue.
+    pub fn hold(mut self, reason: &str) -> Result<Place, SettleError> {
+        self.note(&[Attempt::held(name::now(), reason)])?;
+        let place = self.place.renamed(self.place.file.held());
+        self.rename(place)
+    }
+
+    /// Leaves the message as it is.
+    pub fn keep(self) {
+        drop(self);
+    }
+
+    pub(crate) fn rename(self, place: Place) -> Result<Place, SettleError> {
+        if place == self.place {
+            return Ok(place);
+        }
+        self.directory
+            .rename(self.place.file.as_str(), place.file.as_str())
+            .map_err(|error| self.error(&self.place, error))?;
+        self.directory
+            .sync()
+            .map_err(|error| self.error(&place, error))?;
+        Ok(place)
+    }
+
+    /// A head for some of the recipients, in their old order.
+    fn head_of(&self, remaining: &[usize]) -> Head {
+        let mut head = self.message.contents.head.clone();
+        let chosen = |at: &usize| remaining.contains(at);
+        head.envelope.recipients = pick(head.envelope.recipients, chosen);
+        head.recipient_others = pick(head.recipient_others, chosen);
+        head
+    }
+
+    /// Writes the message anew with another head and puts it in place of the present file.
+    /// Durable on return; the new file comes locked.
+    pub(crate) fn rewrite(&self, head: &Head, history: &[Attempt]) -> io::Result<File> {
+        let unwritable =
+            |record| io::Error::other(format!("the {record} record cannot be written"));
+        let bytes = head.print().map_err(unwritable)?;
+        let name = self.place.file.as_str();
+        let written = enqueue::create_locked(Arc::clone(&self.directory), &name::unique(), name)?;
+        written.file().write_all_at(&bytes, 0)?;
+        let mut content = Checked::new(self.content());
+        let mut to = written.file();
+        io::Seek::seek(&mut to, io::SeekFrom::End(0))?;
+        enqueue::copy_all(&mut content, to)?;
+        let mut tail = enqueue::end(&bytes, content.crc, head);
+        for attempt in history {
+            attempt.print(&mut tail);
+        }
+        io::Write::write_all(&mut to, &tail)?;
+        let file = written.replace()?;
+        self.directory.sync()?;
+        Ok(file)
+    }
+
+    fn append(&self, attempts: &[Attempt]) -> io::Result<()> {
+        let file = &self.message.file;
+        if attempts.is_empty() {
+            // The time stamp tells when the last attempt was.
+            nix::sys::stat::futimens(file, &TimeSpec::UTIME_NOW, &TimeSpec::UTIME_NOW)?;
+            return Ok(());
+        }
+        let len = file.metadata()?.len();
+        let mut last = [b'\n'];
+        file.read_exact_at(&mut last, len.saturating_sub(1))?;
+        let mut lines = Vec::new();
+        if last != *b"\n" {
+            // An earlier line was cut by a crash.
+            lines.push(b'\n');
+        }
+        for attempt in attempts {
+            attempt.print(&mut lines);
+        }
+        file.write_all_at(&lines, len)
+    }
+
+    fn error(&self, place: &Place, source: io::Error) -> SettleError {
+        SettleError {
+            channel: self.channel.clone(),
+            place: place.clone(),
+            source,
+        }
+    }
+}
+
+fn pick<T>(all: Vec<T>, chosen: impl Fn(&usize) -> bool) -> Vec<T> {
+    all.into_iter()
+        .enumerate()
+        .filter_map(|(at, one)| chosen(&at).then_some(one))
+        .collect()
+}
+
+/// A reader that computes the checksum of what passes.
+struct Checked<'a> {
+    from: Slice<'a>,
+    crc: u32,
+}
+
+impl<'a> Checked<'a> {
+    const fn new(from: Slice<'a>) -> Self {
+        Self { from, crc: 0 }
+    }
+}
+
+impl io::Read for Checked<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let got = self.from.read(buffer)?;
+        self.crc = crc32c::crc32c_append(self.crc, &buffer[..got]);
+        Ok(got)
+    }
+}
+
+#[cfg(test)]
+#[path = "dequeue_tests.rs"]
+mod tests;

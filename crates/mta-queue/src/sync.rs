@@ -1,0 +1,59 @@
+//! The three calls that make something durable, in one place.
+//!
+//! All of them go through libc, so that tracers and fault injectors see them. An error of any of
+//! them means that the data are gone, page cache included: no caller asks twice.
+
+use std::io;
+use std::os::fd::AsFd;
+
+/// Makes a file's contents durable.
+pub(crate) fn file(fd: impl AsFd) -> io::Result<()> {
+    if cfg!(feature = "broken-no-file-sync") {
+        return Ok(());
+    }
+    Ok(nix::unistd::fsync(fd)?)
+}
+
+/// Makes the entries of a directory durable.
+pub(crate) fn directory(fd: impl AsFd) -> io::Result<()> {
+    if cfg!(feature = "broken-no-dir-sync") {
+        return Ok(());
+    }
+    Ok(nix::unistd::fsync(fd)?)
+}
+
+/// Makes everything on the file system of `fd` durable.
+pub(crate) fn file_system(fd: impl AsFd) -> io::Result<()> {
+    Ok(nix::unistd::syncfs(fd)?)
+}
+
+/// Whether one [`file_system`] may stand for a sync of every file and directory: the kernel
+/// reports write-back errors through it (Linux 5.8), and the file system is one whose `syncfs`
+/// is known to write everything and to wait. A deliberately broken build has to leave out
+/// single syncs, so it never takes this way.
+pub(crate) fn file_system_covers_files(fd: impl AsFd) -> bool {
+    const KNOWN: [i64; 4] = [0xEF53, 0x5846_5342, 0x9123_683E, 0x0102_1994];
+    if cfg!(any(
+        feature = "broken-no-file-sync",
+        feature = "broken-no-dir-sync"
+    )) {
+        return false;
+    }
+    let Ok(stat) = nix::sys::statfs::fstatfs(fd) else {
+        return false;
+    };
+    #[expect(
+        clippy::unnecessary_cast,
+        reason = "the width of the magic number differs by platform"
+    )]
+    let magic = stat.filesystem_type().0 as i64;
+    KNOWN.contains(&magic) && kernel_reports_errors()
+}
+
+fn kernel_reports_errors() -> bool {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release
+        .split(|c: char| !c.is_ascii_digit())
+        .map(|part| part.parse::<u32>().unwrap_or(0));
+    (numbers.next(), numbers.next()) >= (Some(5), Some(8))
+}

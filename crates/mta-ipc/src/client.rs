@@ -126,6 +126,20 @@ impl<Q: Serialize, R: DeserializeOwned + Send + 'static> Client<Q, R> {
         outcome
     }
 
+    /// Asks for something that may be long in coming; the answer is waited for with
+    /// [`Asked::wait`], as often as the caller has something else to do meanwhile.
+    ///
+    /// # Errors
+    /// [`IpcError::Closed`], [`IpcError::TimedOut`] or [`IpcError::TooLong`].
+    pub fn ask(&self, request: &Q) -> Result<Asked<'_, R>, IpcError> {
+        let (id, replies) = self.send(request)?;
+        Ok(Asked {
+            pending: &self.pending,
+            id,
+            replies,
+        })
+    }
+
     /// Asks without waiting for the answer, which is dropped when it comes.
     ///
     /// # Errors
@@ -167,6 +181,32 @@ impl<Q: Serialize, R: DeserializeOwned + Send + 'static> Client<Q, R> {
         // An error means that the connection has ended already.
         drop(self.stream.shutdown(Shutdown::Both));
         lock(&self.pending).take();
+    }
+}
+
+/// A request whose answer has not come yet. Dropping it gives the answer up.
+#[derive(Debug)]
+pub struct Asked<'a, R> {
+    pending: &'a Pending<R>,
+    id: u32,
+    replies: Receiver<R>,
+}
+
+impl<R> Asked<'_, R> {
+    /// Waits for the answer. After [`IpcError::TimedOut`] it may still come: wait again.
+    ///
+    /// # Errors
+    /// [`IpcError::TimedOut`], or [`IpcError::Closed`] when the daemon is gone.
+    pub fn wait(&self, within: Duration) -> Result<R, IpcError> {
+        wait(&self.replies, within)
+    }
+}
+
+impl<R> Drop for Asked<'_, R> {
+    fn drop(&mut self) {
+        if let Some(pending) = lock(self.pending).as_mut() {
+            pending.remove(&self.id);
+        }
     }
 }
 
@@ -276,6 +316,19 @@ mod tests {
         let (id, _): (u32, u32) = frame::read(&mut daemon).unwrap();
         frame::write(&mut daemon, &(id, "in time".to_owned())).unwrap();
         assert_eq!(caller.join().unwrap().unwrap(), "in time");
+    }
+
+    #[test]
+    fn an_answer_may_be_waited_for_more_than_once() {
+        let (client, mut daemon) = pair();
+        let asked = client.ask(&1).unwrap();
+        assert!(matches!(
+            asked.wait(Duration::from_millis(1)),
+            Err(IpcError::TimedOut)
+        ));
+        let (id, _): (u32, u32) = frame::read(&mut daemon).unwrap();
+        frame::write(&mut daemon, &(id, "late".to_owned())).unwrap();
+        assert_eq!(asked.wait(Duration::MAX).unwrap(), "late");
     }
 
     #[test]

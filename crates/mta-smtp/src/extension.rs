@@ -1,6 +1,7 @@
 //! Service extensions: what our EHLO lists, what a remote's EHLO listed, and xtext.
 
 use crate::command::PrivateVerb;
+use crate::reply::Reply;
 use crate::sasl::Mechanism;
 
 /// What a session may use now, as far as configuration decides it.
@@ -67,6 +68,60 @@ impl Offers {
     }
 }
 
+/// What a remote server listed in its answer to EHLO.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Extensions {
+    /// It understood EHLO.
+    pub extended: bool,
+    /// 8BITMIME.
+    pub eight_bit_mime: bool,
+    /// PIPELINING.
+    pub pipelining: bool,
+    /// CHUNKING.
+    pub chunking: bool,
+    /// DSN.
+    pub dsn: bool,
+    /// STARTTLS.
+    pub starttls: bool,
+    /// SIZE: `Some(0)` is an unknown limit.
+    pub size: Option<u64>,
+    /// AUTH mechanisms, in upper case.
+    pub auth: Vec<String>,
+    /// The value behind XLOOP.
+    pub xloop: Option<String>,
+}
+
+impl Extensions {
+    /// Reads the answer to EHLO.
+    #[must_use]
+    pub fn from_ehlo(reply: &Reply) -> Self {
+        let mut found = Self {
+            extended: true,
+            ..Self::default()
+        };
+        for line in reply.lines.iter().skip(1) {
+            let line = line.to_ascii_uppercase();
+            // `AUTH=LOGIN PLAIN` is the spelling of servers older than RFC 2554.
+            let mut words = line.split([' ', '\t', '=']).filter(|word| !word.is_empty());
+            match words.next() {
+                Some("8BITMIME") => found.eight_bit_mime = true,
+                Some("PIPELINING") => found.pipelining = true,
+                Some("CHUNKING") => found.chunking = true,
+                Some("DSN") => found.dsn = true,
+                Some("STARTTLS") => found.starttls = true,
+                Some("SIZE") => {
+                    let limit = words.next().and_then(|limit| limit.parse().ok());
+                    found.size = Some(limit.unwrap_or(0));
+                }
+                Some("AUTH") => found.auth.extend(words.map(str::to_owned)),
+                Some("XLOOP") => found.xloop = words.next().map(str::to_owned),
+                Some(_) | None => {}
+            }
+        }
+        found
+    }
+}
+
 pub mod xtext {
     //! The quoting of parameter values (RFC 3461 §4): `+` and two upper-case hexadecimal digits.
 
@@ -111,6 +166,46 @@ pub mod xtext {
             b'0'..=b'9' => Some(octet - b'0'),
             b'A'..=b'F' => Some(octet - b'A' + 10),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_ehlo_answer_is_read_in_any_case_and_order() {
+        let reply = Reply::plain(250, "mx.example pipelining size")
+            .line("size 5000")
+            .line("8bitMIME")
+            .line("AUTH=LOGIN")
+            .line("AUTH PLAIN login")
+            .line("XLOOP 1ACD1B852A0296B6927366303314E0F3")
+            .line("SIZEX 3")
+            .line("");
+        let found = Extensions::from_ehlo(&reply);
+        assert!(found.extended && found.eight_bit_mime && !found.pipelining);
+        assert_eq!(found.size, Some(5000));
+        assert_eq!(found.auth, ["LOGIN", "PLAIN", "LOGIN"]);
+        assert!(found.xloop.is_some());
+        let odd = Extensions::from_ehlo(&Reply::plain(250, "h").line("SIZE 99999999999999999999"));
+        assert_eq!(odd.size, Some(0));
+    }
+
+    proptest! {
+        #[test]
+        fn xtext_round_trip(text in "[ -~]{0,80}") {
+            prop_assert_eq!(xtext::decode(&xtext::encode(&text)), Some(text));
+        }
+
+        #[test]
+        fn decoded_xtext_is_printable(text in "[!-~]{0,80}") {
+            if let Some(decoded) = xtext::decode(&text) {
+                prop_assert!(decoded.bytes().all(|b| (b' '..=b'~').contains(&b)));
+            }
         }
     }
 }

@@ -7,6 +7,7 @@
 //! [`tls`] touch a stream; everything else is bytes in, bytes and events out, and is tested as
 //! transcripts.
 
+pub mod client;
 pub mod command;
 pub mod data;
 pub mod drive;

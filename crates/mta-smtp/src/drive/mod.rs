@@ -6,9 +6,13 @@
 //! that only a minimum rate can refill. While nothing happens, no buffer is kept.
 
 pub mod client;
+mod connect;
 pub mod server;
+#[cfg(test)]
+mod tests;
 mod wire;
 
+pub use connect::connect;
 pub use wire::{Wire, WireError};
 
 /// Stack of a thread that runs a session. A thousand idle sessions must cost little, and

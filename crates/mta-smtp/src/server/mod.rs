@@ -9,7 +9,7 @@ mod content;
 mod policy;
 mod session;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod transaction;
 
 pub use policy::{BadCommand, Closed, Greeting, Policy, Stored, Welcome};

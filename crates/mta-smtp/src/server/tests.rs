@@ -7,9 +7,9 @@
 
 mod content;
 mod order;
-mod policy;
+pub(crate) mod policy;
 mod syntax;
-mod tls_auth;
+pub(crate) mod tls_auth;
 
 use std::collections::VecDeque;
 

@@ -13,18 +13,18 @@ use crate::reply::{Refusal, Reply};
 use crate::sasl::{Credentials, Mechanism};
 use crate::tls::{Acceptor, Negotiated};
 
-pub(super) struct TestPolicy {
-    pub(super) limits: Limits,
-    pub(super) offers: Offers,
-    pub(super) acceptor: Option<Acceptor>,
-    pub(super) told: VecDeque<String>,
+pub(crate) struct TestPolicy {
+    pub(crate) limits: Limits,
+    pub(crate) offers: Offers,
+    pub(crate) acceptor: Option<Acceptor>,
+    pub(crate) told: VecDeque<String>,
     sender: String,
     recipients: Vec<String>,
     message: Vec<u8>,
-    pub(super) bad_commands_left: u32,
+    pub(crate) bad_commands_left: u32,
 }
 
-pub(super) fn negotiated() -> Negotiated {
+pub(crate) fn negotiated() -> Negotiated {
     Negotiated {
         version: "TLSv1.3".into(),
         cipher: "TLS13_AES_128_GCM_SHA256".into(),
@@ -33,7 +33,7 @@ pub(super) fn negotiated() -> Negotiated {
 }
 
 impl TestPolicy {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             limits: Limits {
                 command_line: 512,
@@ -203,6 +203,7 @@ impl Policy for TestPolicy {
     }
 
     fn verify(&mut self, address: &str) -> Reply {
+        assert_ne!(address, "panic", "a bug in the policy");
         Reply::new(
             252,
             (2, 5, 0),

@@ -10,7 +10,7 @@ fn with_tls() -> TestPolicy {
     policy
 }
 
-fn acceptor() -> Acceptor {
+pub(crate) fn acceptor() -> Acceptor {
     let made = rcgen::generate_simple_self_signed(vec!["mx.example".to_owned()]).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let (certificate, key) = (folder.path().join("c"), folder.path().join("k"));

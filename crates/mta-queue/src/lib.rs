@@ -78,9 +78,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use commit::{Committer, Written};
+pub use dequeue::Dequeued;
 use directory::Root;
-use enqueue::{Draft, Plan};
-use error::QueueError;
+pub use enqueue::{Draft, Placed, Plan};
+pub use error::{QueueError, SettleError, TakeError};
+pub use history::Attempt;
 
 /// The queue area of one server. Cheap to open and to clone; a process opens it once, so that
 /// all of it shares one committer.

@@ -106,7 +106,7 @@ fn damaged_heads_are_refused_with_their_line() {
         ),
         (
             good.replace("Boundary", "boundary"),
-            "line 14: no address and no record",
+            "the envelope has no end",
         ),
         (String::new(), "the envelope has no end"),
         (good[..good.len() - 4].to_owned(), "the envelope has no end"),
@@ -181,6 +181,6 @@ proptest! {
     fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         // Whatever comes out is fine, as long as it comes out.
         drop(Head::parse(&bytes));
-        drop(find_end(&bytes, 0));
+        prop_assert!(find_end(&bytes, 0).is_err() || bytes.len() > 30);
     }
 }

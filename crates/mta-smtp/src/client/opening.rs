@@ -63,6 +63,8 @@ pub struct Manners {
     pub tls: TlsUse,
     /// AUTH.
     pub auth: AuthUse,
+    /// Keep what is said, for a debug log.
+    pub transcript: bool,
 }
 
 /// A server that is ready for mail.

@@ -25,9 +25,7 @@ pub(super) fn mail(arguments: &str) -> Result<Mail, CommandError> {
     for parameter in words(rest) {
         let (keyword, value) = parameter_of(parameter, &mut seen, WHAT)?;
         match (keyword.as_str(), value) {
-            ("SIZE", Some(value)) => {
-                mail.size = Some(number(value).ok_or_else(|| syntax("SIZE parameter"))?)
-            }
+            ("SIZE", Some(value)) => mail.size = Some(size(value)?),
             ("BODY", Some(value)) => mail.body = Some(body(value)?),
             ("RET", Some(value)) => mail.ret = Some(ret(value)?),
             ("ENVID", Some(value)) => mail.envid = Some(envid(value)?),
@@ -112,6 +110,10 @@ fn number(text: &str) -> Option<u64> {
         return None;
     }
     text.parse().ok()
+}
+
+fn size(value: &str) -> Result<u64, CommandError> {
+    number(value).ok_or_else(|| syntax("SIZE parameter"))
 }
 
 fn body(value: &str) -> Result<Body, CommandError> {

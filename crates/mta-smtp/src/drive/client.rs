@@ -111,6 +111,8 @@ pub struct Failed {
     pub error: ConnectionError,
     /// The banner and what else was learned.
     pub peer: Peer,
+    /// What was said, if a transcript was asked for.
+    pub transcript: Vec<String>,
 }
 
 impl Connection {
@@ -127,23 +129,37 @@ impl Connection {
         times: &Times,
     ) -> Result<Self, Box<Failed>> {
         let mut opening = Opening::new(manners);
-        let opened = Talk::new(socket).and_then(|mut talk| {
-            let tls = talk.open(&mut opening, host, connector, times)?;
-            Ok((talk, tls))
-        });
-        match opened {
-            Ok((talk, tls)) => Ok(Self {
+        let failed = |error, opening: Opening<'_>, transcript| {
+            Box::new(Failed {
+                error,
+                peer: opening.into_peer(),
+                transcript,
+            })
+        };
+        let mut talk = match Talk::new(socket, manners.transcript) {
+            Ok(talk) => talk,
+            Err(error) => return Err(failed(error, opening, Vec::new())),
+        };
+        match talk.open(&mut opening, host, connector, times) {
+            Ok(tls) => Ok(Self {
                 talk,
                 peer: opening.into_peer(),
                 tls,
                 usable: true,
                 needs_reset: false,
             }),
-            Err(error) => Err(Box::new(Failed {
-                error,
-                peer: opening.into_peer(),
-            })),
+            Err(error) => Err(failed(error, opening, talk.transcript.unwrap_or_default())),
         }
+    }
+
+    /// Takes what has been said since this was last asked (`C: …`, `S: …`), if a transcript
+    /// was asked for. Passwords are left out.
+    pub fn take_transcript(&mut self) -> Vec<String> {
+        self.talk
+            .transcript
+            .as_mut()
+            .map(std::mem::take)
+            .unwrap_or_default()
     }
 
     /// What is known about the server.
@@ -223,10 +239,11 @@ struct Talk {
     wire: Wire<'static>,
     input: Input,
     replies: ReplyReader,
+    transcript: Option<Vec<String>>,
 }
 
 impl Talk {
-    fn new(socket: TcpStream) -> Result<Self, ConnectionError> {
+    fn new(socket: TcpStream, transcript: bool) -> Result<Self, ConnectionError> {
         let wire = Wire::new(socket, None).map_err(|source| ConnectionError::Wire {
             doing: "os_smtp_open",
             source,
@@ -235,6 +252,7 @@ impl Talk {
             wire,
             input: Input::default(),
             replies: ReplyReader::default(),
+            transcript: transcript.then(Vec::new),
         })
     }
 
@@ -250,7 +268,7 @@ impl Talk {
         loop {
             step = match step {
                 OpeningStep::Send(line) => {
-                    self.send(line.as_bytes(), times.transmit)?;
+                    self.command(line.as_bytes(), times.transmit)?;
                     opening.reply(self.receive(Instant::now() + times.status)?)?
                 }
                 OpeningStep::StartTls => {
@@ -275,7 +293,7 @@ impl Talk {
     ) -> Result<(), ConnectionError> {
         loop {
             match transfer.step() {
-                TransferStep::Send(lines) => self.send(&lines, times.transmit)?,
+                TransferStep::Send(lines) => self.command(&lines, times.transmit)?,
                 TransferStep::Receive(stage) => {
                     let reply = self.receive(Instant::now() + times.of(stage))?;
                     transfer.reply(reply);
@@ -297,6 +315,19 @@ impl Talk {
         }
     }
 
+    /// Sends command lines.
+    fn command(&mut self, lines: &[u8], within: Duration) -> Result<(), ConnectionError> {
+        if let Some(transcript) = &mut self.transcript {
+            let text = String::from_utf8_lossy(lines);
+            for line in text.split_terminator("\r\n") {
+                let secret = line.starts_with("AUTH PLAIN ");
+                let line = if secret { "AUTH PLAIN *" } else { line };
+                transcript.push(format!("C: {line}"));
+            }
+        }
+        self.send(lines, within)
+    }
+
     fn send(&mut self, bytes: &[u8], within: Duration) -> Result<(), ConnectionError> {
         let sent = self.wire.write_all(bytes, Instant::now() + within);
         sent.map_err(|source| ConnectionError::Wire {
@@ -308,6 +339,9 @@ impl Talk {
     fn receive(&mut self, until: Instant) -> Result<Reply, ConnectionError> {
         loop {
             if let Some(reply) = self.replies.next(&mut self.input)? {
+                if let Some(transcript) = &mut self.transcript {
+                    transcript.push(format!("S: {}", reply.one_line()));
+                }
                 return Ok(reply);
             }
             let read = self.wire.read(&mut self.input, READ, until);
@@ -387,7 +421,7 @@ impl Talk {
             }
             let line = transfer.chunk(chunk.len(), last);
             let sent = self
-                .send(line.as_bytes(), times.transmit)
+                .command(line.as_bytes(), times.transmit)
                 .and_then(|()| self.send(&chunk, times.data_transmit));
             self.or_last_words(sent, transfer)?;
             while transfer.chunks_unanswered() > 1 {

@@ -20,7 +20,6 @@ pub use wire::{Wire, WireError};
 pub const STACK: usize = 256 << 10;
 
 /// A thread for one session, named `name`, with a small stack.
-#[must_use]
 pub fn thread(name: &str) -> std::thread::Builder {
     std::thread::Builder::new()
         .name(name.to_owned())

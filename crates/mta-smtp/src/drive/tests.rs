@@ -114,8 +114,10 @@ fn our_client_talks_to_our_server_in_clear_under_tls_and_by_chunks() {
         (TlsUse::Must, false),
         (TlsUse::May, true),
     ] {
-        let mut limits = Limits::default();
-        limits.long_lines = crate::data::LongLines::Reject;
+        let limits = Limits {
+            long_lines: crate::data::LongLines::Reject,
+            ..Limits::default()
+        };
         let served = start(policy(), limits, false);
         let mut connection = connect(served.port, tls, &Times::default()).unwrap();
         assert_eq!(connection.tls().is_some(), tls != TlsUse::Never);

@@ -19,6 +19,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, UnixAddr, getsockopt, setsockopt, socket, sockopt,
 };
@@ -253,6 +254,20 @@ impl Connection {
     /// [`IpcError::Closed`], [`IpcError::TimedOut`], [`IpcError::TooLong`].
     pub fn send<Q: Serialize>(&self, id: u32, request: &Q) -> Result<(), IpcError> {
         frame::write(&mut &self.stream, &(id, request))
+    }
+
+    /// Whether [`Connection::receive`] has something to read, or the end to tell.
+    ///
+    /// # Errors
+    /// [`IpcError::Io`] if the system does not say.
+    pub fn has_news(&self) -> Result<bool, IpcError> {
+        let mut descriptors = [PollFd::new(self.stream.as_fd(), PollFlags::POLLIN)];
+        poll(&mut descriptors, PollTimeout::ZERO)
+            .map(|count| count > 0)
+            .map_err(|errno| IpcError::Io {
+                doing: "looking for an answer",
+                source: errno.into(),
+            })
     }
 
     /// Waits for the next answer.

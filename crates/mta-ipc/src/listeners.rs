@@ -40,7 +40,10 @@ pub struct ServiceListener {
 /// # Errors
 /// [`IpcError::TimedOut`] if there are more than the socket holds unread (some hundreds);
 /// [`IpcError::Closed`] if the Dispatcher has died already.
-pub fn hand_over(socket: BorrowedFd<'_>, listeners: &[ServiceListener]) -> Result<(), IpcError> {
+pub fn hand_over<'l>(
+    socket: BorrowedFd<'_>,
+    listeners: impl IntoIterator<Item = &'l ServiceListener>,
+) -> Result<(), IpcError> {
     let doing = "handing the listeners over";
     for listener in listeners {
         let packet = frame::body(&FromWatcher::Listener {

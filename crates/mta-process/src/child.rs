@@ -93,6 +93,23 @@ pub fn reap_all() -> io::Result<Vec<(u32, ExitStatus)>> {
     }
 }
 
+/// The children of a process, as the system lists them; none where it does not.
+#[must_use]
+pub fn of_process(pid: u32) -> Vec<u32> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task"));
+    threads
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok())
+        .flat_map(|list| {
+            list.split_whitespace()
+                .filter_map(|word| word.parse().ok())
+                .collect::<Vec<u32>>()
+        })
+        .collect()
+}
+
 /// How a process ended, in words for a log: `exit code 3`, `signal 9`.
 #[must_use]
 pub fn describe(status: ExitStatus) -> String {
@@ -119,6 +136,7 @@ mod tests {
             .unwrap();
         let long = children.spawn(Command::new("sleep").arg("100")).unwrap();
         assert!(children.contains(long));
+        assert!(of_process(std::process::id()).contains(&long));
         Signal::Kill.send(long).unwrap();
         let mut ended = Vec::new();
         while !children.is_empty() {

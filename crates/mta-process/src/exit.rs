@@ -10,22 +10,29 @@ pub trait Failure: Error {
     fn code(&self) -> u8 {
         1
     }
+
+    /// Whether the user has been told already, so that nothing more is to be printed.
+    fn is_told(&self) -> bool {
+        false
+    }
 }
 
 impl Failure for std::convert::Infallible {}
 
-/// Ends a program: prints an error with all its causes on one line of standard error.
+/// Ends a program: prints an error with all its causes on one line of standard error, behind the
+/// program's name unless it is a status message of the form `%FACILITY-S-IDENT, text`.
 pub fn exit<E: Failure>(result: Result<(), E>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nobody is left to be told if standard error is closed.
-            drop(writeln!(
-                std::io::stderr(),
-                "{}: {}",
-                program_name(),
-                with_causes(&error)
-            ));
+            let mut text = with_causes(&error);
+            if !text.starts_with('%') {
+                text = format!("{}: {text}", program_name());
+            }
+            if !error.is_told() {
+                // Nobody is left to be told if standard error is closed.
+                drop(writeln!(std::io::stderr(), "{text}"));
+            }
             ExitCode::from(error.code())
         }
     }

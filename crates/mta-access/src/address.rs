@@ -1,0 +1,308 @@
+//! The tables that are asked about addresses: FROM_ACCESS at MAIL, the others at RCPT.
+
+use crate::arguments::{Dealt, Taker, any, one};
+use mta_config::config::Config;
+use mta_config::option::MtaOption;
+use mta_envelope::status::Status;
+use mta_mapping::{Callouts, Flags, Input, Trace};
+use serde::{Deserialize, Serialize};
+
+/// The five tables, in the order in which they are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum AccessTable {
+    /// At MAIL FROM.
+    From,
+    /// At RCPT TO, after rewriting, before alias expansion.
+    OrigSend,
+    /// The same moment, with connection data.
+    OrigMail,
+    /// After alias expansion, for each resulting address.
+    Send,
+    /// The same moment, with connection data.
+    Mail,
+}
+
+impl AccessTable {
+    /// The name of the table.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::From => "FROM_ACCESS",
+            Self::OrigSend => "ORIG_SEND_ACCESS",
+            Self::OrigMail => "ORIG_MAIL_ACCESS",
+            Self::Send => "SEND_ACCESS",
+            Self::Mail => "MAIL_ACCESS",
+        }
+    }
+
+    /// The bit of `access_counts` and `access_orcpt` that adds a field to this table's probe
+    /// (bit 0 adds it to all).
+    const fn field_bit(self) -> i64 {
+        match self {
+            Self::From => 0,
+            Self::OrigSend => 2,
+            Self::Send => 4,
+            Self::OrigMail => 8,
+            Self::Mail => 16,
+        }
+    }
+}
+
+/// What is known when a table is asked. Fields that a table does not use may stay empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AddressProbe<'a> {
+    /// The five-field PORT_ACCESS string, empty for mail that came in otherwise.
+    pub port_info: &'a str,
+    /// `SMTP/helo-name`, `SMTP/tls-info/helo-name`, or empty.
+    pub app_info: &'a str,
+    /// The channel it came from.
+    pub source_channel: &'a str,
+    /// Envelope From; empty for the null sender.
+    pub from: &'a str,
+    /// Authenticated originator, or empty.
+    pub auth_from: &'a str,
+    /// Destination channel (not FROM_ACCESS).
+    pub destination_channel: &'a str,
+    /// Recipient (not FROM_ACCESS).
+    pub to: &'a str,
+    /// ORCPT value, or empty.
+    pub orcpt: &'a str,
+    /// Recipients of this transaction so far, and RCPT commands of the session.
+    pub counts: (usize, usize),
+    /// SASL was used.
+    pub sasl: bool,
+    /// TLS is on.
+    pub tls: bool,
+    /// EHLO was said.
+    pub esmtp: bool,
+    /// LMTP is spoken.
+    pub lmtp: bool,
+    /// Success, failure, delay receipts are wanted.
+    pub receipts: (bool, bool, bool),
+}
+
+/// A refusal by an access table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessRefusal {
+    /// The enhanced status.
+    pub status: Status,
+    /// The text for the peer, without address.
+    pub text: String,
+}
+
+/// What a table says.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AccessDecision {
+    /// Refused, and how. Everything below still holds.
+    pub refused: Option<AccessRefusal>,
+    /// `$B`, `$V`, `$Z`: throw the message away for this recipient, or for all (`$V`, `$Z`).
+    pub discard: Option<Discard>,
+    /// `$H`: set the message aside.
+    pub hold: bool,
+    /// `$!` (FROM_ACCESS): no vacation replies.
+    pub no_vacation: bool,
+    /// `$U`: debug level of this transaction.
+    pub debug: Option<u32>,
+    /// `$J` (FROM_ACCESS): new envelope From.
+    pub new_from: Option<String>,
+    /// `$K` (FROM_ACCESS): new Sender line.
+    pub new_sender: Option<String>,
+    /// `$I`: `user|identifier`, the group to be checked.
+    pub group: Option<String>,
+    /// `$<`, and `$>` if refused: text for syslog.
+    pub syslog: Vec<String>,
+    /// `$D`: hundredths of a second; negative: only this command's reply.
+    pub delay: Option<i32>,
+    /// `$A`: header line to add.
+    pub header: Option<String>,
+    /// `$G`: conversion tags.
+    pub tags: Option<String>,
+    /// `$S`: new limits `block[,recipients[,cutoff]]`.
+    pub limits: Option<String>,
+    /// `$,`: spamadjust argument.
+    pub spam_adjust: Option<String>,
+    /// Whether any entry matched.
+    pub matched: bool,
+}
+
+/// For whom a message is thrown away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Discard {
+    /// For the recipient asked about.
+    Recipient,
+    /// For all of them.
+    Everybody,
+}
+
+/// Flags with arguments, in reading order (mapping tables §5.2).
+const ORDER: [Taker; 15] = [
+    one('U'),
+    one('J'),
+    one('K'),
+    Taker {
+        flag: 'I',
+        fields: 2,
+    },
+    one('<'),
+    one('>'),
+    one('D'),
+    one('T'),
+    one('A'),
+    one('G'),
+    one('S'),
+    one('X'),
+    one(','),
+    one('N'),
+    one('F'),
+];
+
+/// Asks one table.
+pub fn ask(
+    config: &Config,
+    table: AccessTable,
+    probe: &AddressProbe<'_>,
+    callouts: &dyn Callouts,
+    trace: &mut dyn Trace,
+) -> AccessDecision {
+    if config.mappings.get(table.name()).is_none() {
+        return AccessDecision::default();
+    }
+    let text = text(config, table, probe);
+    let address = if table == AccessTable::From {
+        probe.from
+    } else {
+        probe.to
+    };
+    let host = address.rsplit_once('@').map_or("", |(_, host)| host);
+    let input = Input {
+        text: &text,
+        flags: flags(table, probe),
+        address,
+        host,
+    };
+    let mapped = config.mappings.map(table.name(), &input, callouts, trace);
+    if !mapped.matched {
+        return AccessDecision::default();
+    }
+    let from_only = |taker: &Taker| table == AccessTable::From || !"JK".contains(taker.flag);
+    let order: Vec<Taker> = ORDER.into_iter().filter(from_only).collect();
+    let dealt = Dealt::deal(&mapped, &order);
+    let owned = |flag| dealt.get(flag).map(str::to_owned);
+    let refused = any(mapped.flags, "NF").then(|| refusal(config, &dealt));
+    let mut syslog: Vec<String> = owned('<').into_iter().collect();
+    if refused.is_some() {
+        syslog.extend(owned('>'));
+    }
+    AccessDecision {
+        discard: discard(mapped.flags),
+        hold: mapped.flags.contains('H'),
+        no_vacation: table == AccessTable::From && mapped.flags.contains('!'),
+        debug: dealt
+            .number('U')
+            .and_then(|level| u32::try_from(level).ok()),
+        new_from: owned('J'),
+        new_sender: owned('K'),
+        group: owned('I'),
+        syslog,
+        delay: dealt
+            .number('D')
+            .and_then(|delay| i32::try_from(delay).ok()),
+        header: owned('A'),
+        tags: owned('G'),
+        limits: owned('S'),
+        spam_adjust: owned(','),
+        matched: true,
+        refused,
+    }
+}
+
+fn discard(flags: Flags) -> Option<Discard> {
+    if any(flags, "VZ") {
+        Some(Discard::Everybody)
+    } else if flags.contains('B') {
+        Some(Discard::Recipient)
+    } else {
+        None
+    }
+}
+
+fn refusal(config: &Config, dealt: &Dealt) -> AccessRefusal {
+    let asked = dealt
+        .get('X')
+        .and_then(|code| Status::parse_prefix(code.trim()))
+        .map(|(status, _)| status);
+    let status = asked
+        .filter(|status| status.class != 2)
+        .unwrap_or(Status::new(5, 7, 1));
+    let text = dealt
+        .get('N')
+        .or_else(|| dealt.get('F'))
+        .unwrap_or_default();
+    let text = if !text.trim().is_empty() {
+        text
+    } else if config.mta.int(MtaOption::AccessErrors) == 1 {
+        config
+            .mta
+            .text(MtaOption::ErrorTextAccessFailure)
+            .unwrap_or("you are not allowed to use this address")
+    } else {
+        config
+            .mta
+            .text(MtaOption::ErrorTextUnknownHost)
+            .unwrap_or("unknown host or domain")
+    };
+    AccessRefusal {
+        status,
+        text: text.to_owned(),
+    }
+}
+
+/// The probe string of a table.
+#[must_use]
+pub fn text(config: &Config, table: AccessTable, probe: &AddressProbe<'_>) -> String {
+    let code = u8::try_from(config.mta.int(MtaOption::MappingParanoia)).unwrap_or(0);
+    let paranoia = (code != 0).then_some(char::from(code));
+    let safe = |address: &str| match paranoia {
+        Some(instead) => address.replace('|', &instead.to_string()),
+        None => address.to_owned(),
+    };
+    let (from, to) = (safe(probe.from), safe(probe.to));
+    let (source, destination) = (probe.source_channel, probe.destination_channel);
+    let connection = format!("{}|{}|MAIL", probe.port_info, probe.app_info);
+    let mut text = match table {
+        AccessTable::From => {
+            return format!("{connection}|{source}|{from}|{}", safe(probe.auth_from));
+        }
+        AccessTable::OrigSend | AccessTable::Send => format!("{source}|{from}|{destination}|{to}"),
+        AccessTable::OrigMail | AccessTable::Mail => {
+            format!("{connection}|{source}|{from}|{destination}|{to}")
+        }
+    };
+    let asked = |option| config.mta.int(option) & (1 | table.field_bit()) != 0;
+    if asked(MtaOption::AccessOrcpt) {
+        text.push_str(&format!("|{}", safe(probe.orcpt)));
+    }
+    if asked(MtaOption::AccessCounts) {
+        text.push_str(&format!("|{}/{}/", probe.counts.0, probe.counts.1));
+    }
+    text
+}
+
+fn flags(table: AccessTable, probe: &AddressProbe<'_>) -> Flags {
+    let recipient = table != AccessTable::From;
+    let (success, failure, delay) = probe.receipts;
+    let table = [
+        ('A', probe.sasl),
+        ('T', probe.tls),
+        ('E', recipient && probe.esmtp),
+        ('L', recipient && probe.lmtp),
+        ('S', recipient && success),
+        ('F', recipient && failure),
+        ('D', recipient && delay),
+    ];
+    table
+        .into_iter()
+        .filter(|(_, on)| *on)
+        .map(|(flag, _)| flag)
+        .collect()
+}

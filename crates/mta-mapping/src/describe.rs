@@ -86,7 +86,9 @@ mod tests {
 
     #[test]
     fn elements_are_listed_as_documented() {
-        let lines = Pattern::compile("$[ax1]*@*.example.org").unwrap().describe();
+        let lines = Pattern::compile("$[ax1]*@*.example.org")
+            .unwrap()
+            .describe();
         assert_eq!(lines.len(), 15);
         assert_eq!(lines[0], "[ 1S] cglob [1ax]");
         assert_eq!(lines[1], "[ 2] \"@\"");

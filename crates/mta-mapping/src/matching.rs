@@ -231,5 +231,6 @@ fn starts_with(text: &[u8], literal: &str) -> bool {
 }
 
 fn ends_with(text: &str, literal: &str) -> bool {
-    text.len() >= literal.len() && starts_with(&text.as_bytes()[text.len() - literal.len()..], literal)
+    text.len() >= literal.len()
+        && starts_with(&text.as_bytes()[text.len() - literal.len()..], literal)
 }

@@ -1,0 +1,133 @@
+//! The rare work on single files: counting an attempt of, or holding, a message with which
+//! channel programs died. On a thread of its own, since it syncs.
+
+use super::wake::{Caller, Wake};
+use mta_envelope::names::{ChannelName, Place};
+use mta_ipc::job_controller::{Settlement, WorkId};
+use mta_queue::Queue;
+use mta_queue::dequeue::Dequeued;
+use mta_queue::error::{SettleError, TakeError};
+use mta_queue::history::Attempt;
+use std::io;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// What the history and the hold say.
+pub(super) const REASON: &str = "channel program died";
+
+/// A file to be amended.
+#[derive(Debug)]
+pub(super) struct Task {
+    /// Names it in the answer.
+    pub(super) work: WorkId,
+    pub(super) channel: ChannelName,
+    pub(super) place: Place,
+    /// Hold it, rather than count an attempt.
+    pub(super) hold: bool,
+}
+
+/// The clerk, seen from the loop.
+#[derive(Debug)]
+pub(super) struct Clerk {
+    tasks: Sender<Task>,
+    results: Receiver<(WorkId, Settlement)>,
+}
+
+impl Clerk {
+    /// Starts the thread; `wake` is called with each result.
+    pub(super) fn start(queue: Queue, wake: &Wake) -> io::Result<Self> {
+        let (tasks, work) = channel();
+        let (sender, results) = channel();
+        let caller = wake.caller()?;
+        thread::Builder::new()
+            .name("clerk".to_owned())
+            .stack_size(256 * 1024)
+            .spawn(move || do_work(&queue, &work, &sender, &caller))?;
+        Ok(Self { tasks, results })
+    }
+
+    /// Hands over a task. Returns what to settle it with if the clerk is gone.
+    pub(super) fn give(&self, task: Task) -> Option<(WorkId, Settlement)> {
+        let gone = self.tasks.send(task).err()?;
+        Some((gone.0.work, Settlement::Kept))
+    }
+
+    /// The next result, if there is one now.
+    pub(super) fn result(&self) -> Option<(WorkId, Settlement)> {
+        self.results.try_recv().ok()
+    }
+}
+
+fn do_work(
+    queue: &Queue,
+    tasks: &Receiver<Task>,
+    results: &Sender<(WorkId, Settlement)>,
+    wake: &Caller,
+) {
+    for task in tasks {
+        let settlement = amend(queue, &task);
+        if results.send((task.work, settlement)).is_err() {
+            return;
+        }
+        wake.call();
+    }
+}
+
+fn amend(queue: &Queue, task: &Task) -> Settlement {
+    let taken = match queue.take(&task.channel, &task.place) {
+        Ok(taken) => taken,
+        Err(TakeError::Gone) => return Settlement::Gone,
+        Err(TakeError::Busy) => return Settlement::Busy,
+        Err(TakeError::SetAside { place, .. }) => return Settlement::Held { place },
+        Err(TakeError::Damaged { .. } | TakeError::Io { .. }) => return Settlement::Kept,
+    };
+    if task.hold {
+        match taken.hold(REASON) {
+            Ok(place) => Settlement::Held { place },
+            Err(error) => unsettled(&error, &task.place),
+        }
+    } else {
+        let attempts = deaths_of(&taken);
+        match taken.defer(&attempts) {
+            Ok(place) => deferred(place),
+            Err(error) => unsettled(&error, &task.place),
+        }
+    }
+}
+
+/// One history line for each recipient.
+fn deaths_of(taken: &Dequeued) -> Vec<Attempt> {
+    let time = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    let recipients = taken.envelope().recipients.iter();
+    recipients
+        .map(|recipient| Attempt {
+            time,
+            recipient: recipient.address.to_string(),
+            status: "4.3.0".to_owned(),
+            text: REASON.to_owned(),
+        })
+        .collect()
+}
+
+fn deferred(place: Place) -> Settlement {
+    Settlement::Deferred {
+        place,
+        retry_in: None,
+    }
+}
+
+/// The change may have reached the directory although not the disk: the name tells.
+fn unsettled(error: &SettleError, before: &Place) -> Settlement {
+    if error.place == *before {
+        Settlement::Kept
+    } else if error.place.file.is_held() {
+        Settlement::Held {
+            place: error.place.clone(),
+        }
+    } else {
+        deferred(error.place.clone())
+    }
+}

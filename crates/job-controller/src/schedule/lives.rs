@@ -1,0 +1,401 @@
+//! The lives of jobs: how they come, when they are told to end, and what happens when they do.
+//!
+//! ```text
+//!  Start ──► Starting ──Arrived──► Running ──told to exit──► Leaving ──► Exited
+//!               │                     │                         │
+//!               └─────────────────────┴── connection ends ──────┴──► Lost ──► Exited
+//! ```
+//!
+//! A job is told to exit by the answer to its next ask, so it always finishes what it has in
+//! hand. Its place in the pool is free only when its process has ended.
+
+use super::event::{Arrival, Note};
+use super::{Action, Scheduler};
+use crate::cache::ChannelId;
+use crate::job::{Job, Kind, MAX_THREADS, Phase, Thread, ThreadState};
+use mta_config::pool::ChannelClass;
+use mta_envelope::names::ChannelName;
+use mta_ipc::job_controller::{Change, JobId};
+use std::collections::BTreeSet;
+
+/// Milliseconds after which an idle job is told to exit.
+const IDLE: u64 = 120_000;
+
+/// Milliseconds that a program may take from its start until it says that it is there.
+const ARRIVAL: u64 = 120_000;
+
+/// Milliseconds that a job without messages may be silent, or take to end.
+const ENDING: u64 = 60_000;
+
+/// Milliseconds between SIGTERM and SIGKILL.
+const GRACE: u64 = 30_000;
+
+impl Scheduler {
+    pub(super) fn arrived(&mut self, arrival: &Arrival) {
+        let found = match arrival.job {
+            Some(id) => self.arrived_child(id, &arrival.channel),
+            None => self.arrived_run(&arrival.channel),
+        };
+        let id = match found {
+            Ok(id) => id,
+            Err(reason) => {
+                self.actions.push(Action::Refuse(reason));
+                return;
+            }
+        };
+        let now = self.now.elapsed;
+        if let Some(job) = self.jobs.get_mut(&id) {
+            job.phase = job.phase.max(Phase::Running);
+            job.pid = arrival.pid;
+            job.heard = now;
+            job.idle_since = now;
+            let threads = arrival.threads.clamp(1, MAX_THREADS);
+            job.threads = (0..threads).map(|_| Thread::default()).collect();
+            let channel = job.channel;
+            self.touch(channel);
+        }
+        self.actions.push(Action::Welcome(id));
+    }
+
+    fn arrived_child(&mut self, id: JobId, channel: &ChannelName) -> Result<JobId, String> {
+        let Some(job) = self.jobs.get(&id) else {
+            return Err(format!("there is no job {}", id.0));
+        };
+        let own = &self.channel(job.channel).settings.name;
+        if job.phase == Phase::Running || !job.threads.is_empty() {
+            return Err(format!("job {} is here already", id.0));
+        }
+        if own != channel {
+            return Err(format!("this job was started for channel {own}"));
+        }
+        Ok(id)
+    }
+
+    fn arrived_run(&mut self, name: &ChannelName) -> Result<JobId, String> {
+        let Some(channel) = self.by_name.get(name).copied() else {
+            return Err(format!("no such channel: {name}"));
+        };
+        if self.down {
+            return Err("the Job Controller is stopping".to_owned());
+        }
+        let mut waited = self.cache.all_waiting(channel);
+        // Taken from the end: first by host, so that a connection serves many, soonest first.
+        waited.sort_by_key(|slot| self.cache.message(*slot).queue);
+        waited.reverse();
+        Ok(self.new_job(channel, Kind::Run { waited }))
+    }
+
+    pub(super) fn started(&mut self, id: JobId, pid: u32) {
+        if let Some(job) = self.jobs.get_mut(&id) {
+            job.pid = pid;
+        }
+    }
+
+    /// Whether a job that asks is to be told to exit.
+    pub(super) fn has_to_leave(&self, id: JobId) -> bool {
+        let Some(job) = self.jobs.get(&id) else {
+            return true;
+        };
+        if self.down || job.phase != Phase::Running {
+            return true;
+        }
+        if !job.is_child() {
+            return false;
+        }
+        let channel = self.channel(job.channel);
+        let (life, asks) = channel.class.map_or((u64::MAX, u64::MAX), |class| {
+            let class = &self.settings.classes[class];
+            (class.max_life_time, class.max_life_askwork)
+        });
+        let age = self.now.elapsed - job.started;
+        channel.stopped || age / 1_000 >= life || u64::from(job.asks) > asks
+    }
+
+    /// Tells a job to exit: at once to the threads that ask, at their next ask to the others.
+    pub(super) fn retire(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        if job.phase < Phase::Leaving {
+            job.phase = Phase::Leaving;
+            job.heard = self.now.elapsed;
+        }
+        let channel = job.channel;
+        let asking: Vec<u16> = (0..)
+            .zip(&job.threads)
+            .filter(|(_, thread)| thread.state == ThreadState::Asking)
+            .map(|(n, _)| n)
+            .collect();
+        for thread in asking {
+            self.dismiss(id, thread);
+        }
+        self.touch(channel);
+    }
+
+    /// A job's connection has ended.
+    pub(super) fn lost(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        job.phase = Phase::Lost;
+        job.heard = self.now.elapsed;
+        let channel = job.channel;
+        let child = job.is_child();
+        self.take_back(id);
+        self.forget_threads(id);
+        self.touch(channel);
+        if !child {
+            self.remove_job(id);
+        }
+    }
+
+    fn forget_threads(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get(&id) else {
+            return;
+        };
+        let channel = job.channel;
+        let count = u16::try_from(job.threads.len()).unwrap_or(u16::MAX);
+        for thread in 0..count {
+            self.unbind(id, thread);
+            self.channel_mut(channel).asking.remove(&(id, thread));
+        }
+        if let Some(job) = self.jobs.get_mut(&id) {
+            for thread in &mut job.threads {
+                thread.state = ThreadState::Silent;
+            }
+        }
+    }
+
+    /// A process has ended.
+    pub(super) fn exited(&mut self, id: JobId, how: String, clean: bool) {
+        let Some(job) = self.jobs.get(&id) else {
+            return;
+        };
+        let (channel, pid) = (job.channel, job.pid);
+        let early = job.asks == 0 && job.signals == 0 && !self.down;
+        let with_mail = job.in_hand > 0;
+        let told = matches!(job.phase, Phase::Leaving);
+        self.take_back(id);
+        self.forget_threads(id);
+        let name = self.channel(channel).settings.name.clone();
+        if early && !told {
+            let delay = self.delay_start(channel);
+            self.note(Note::DiedAtStart {
+                channel: name,
+                pid,
+                how,
+                delay,
+            });
+        } else if !clean || with_mail {
+            self.note(Note::Died {
+                channel: name,
+                pid,
+                how,
+            });
+        }
+        self.remove_job(id);
+    }
+
+    /// Forgets a job whose process has ended, and lets others have its place.
+    pub(super) fn remove_job(&mut self, id: JobId) {
+        let Some(job) = self.jobs.remove(&id) else {
+            return;
+        };
+        self.channel_mut(job.channel)
+            .jobs
+            .retain(|other| *other != id);
+        self.touch(job.channel);
+        self.touch_pool_of(job.channel);
+    }
+
+    pub(super) fn hold_list(&mut self, stopped: BTreeSet<ChannelName>) {
+        let mut leaving = Vec::new();
+        for n in 0..self.channels.len() {
+            let id = super::channel_id(n);
+            let now_stopped = stopped.contains(&self.channel(id).settings.name);
+            let channel = self.channel_mut(id);
+            let was_stopped = std::mem::replace(&mut channel.stopped, now_stopped);
+            if now_stopped && !was_stopped {
+                leaving.extend(self.children(id).map(|job| job.id));
+            } else if was_stopped && !now_stopped {
+                channel.start_after = 0;
+                self.touch(id);
+            }
+        }
+        self.stopped = stopped;
+        for job in leaving {
+            self.retire(job);
+        }
+    }
+
+    pub(super) fn submit(&mut self, name: &ChannelName, poll: bool) {
+        let Some(id) = self.by_name.get(name).copied() else {
+            let reason = format!("no such channel: {name}");
+            self.actions.push(Action::Refuse(reason));
+            return;
+        };
+        if self.channel(id).stopped {
+            let reason = format!("channel {name} is stopped");
+            self.actions.push(Action::Refuse(reason));
+            return;
+        }
+        let waiting = self.cache.waiting(id);
+        let channel = self.channel_mut(id);
+        channel.start_after = 0;
+        channel.poll |= poll;
+        channel.hurry = waiting;
+        self.touch(id);
+        self.release_due(id);
+    }
+
+    pub(super) fn change(&mut self, change: Change) {
+        match change {
+            Change::Debug(mask) => self.settings.debug = mask,
+            Change::MaxMessages(n) => self.settings.max_messages = n.max(10),
+            Change::ParallelRebuild(n) => self.settings.parallel_rebuild = n.clamp(1, 64),
+            Change::InorderRebuild(yes) => self.settings.inorder_rebuild = yes,
+            Change::MasterCommand { class, command } => self.change_command(class, command),
+            Change::ThreadDepth { channel, n } => {
+                if let Some(id) = self.named(&channel) {
+                    self.channel_mut(id).settings.threaddepth = n.max(1);
+                    self.refresh_all(id);
+                    self.touch(id);
+                }
+            }
+            Change::JobLimit { channel, n } => {
+                if let Some(id) = self.named(&channel) {
+                    self.channel_mut(id).settings.maxjobs = n;
+                    self.touch(id);
+                }
+            }
+        }
+    }
+
+    /// The channel of a request that alters it, which is refused if there is none.
+    fn named(&mut self, name: &ChannelName) -> Option<ChannelId> {
+        let found = self.by_name.get(name).copied();
+        if found.is_none() {
+            let reason = format!("no such channel: {name}");
+            self.actions.push(Action::Refuse(reason));
+        }
+        found
+    }
+
+    /// Redefines a class, or adds one: a new one for a single channel takes over what the
+    /// channel's present class says.
+    fn change_command(&mut self, pattern: String, command: String) {
+        let classes = &mut self.settings.classes;
+        match classes.iter_mut().find(|class| class.pattern == pattern) {
+            Some(class) => class.master_command = Some(command),
+            None => {
+                let single = ChannelName::new(&pattern).ok();
+                let present = single
+                    .as_ref()
+                    .and_then(|name| classes.iter().find(|class| class.matches(name.as_str())));
+                let class = ChannelClass {
+                    pattern,
+                    master_command: Some(command),
+                    slave_command: None,
+                    max_life_time: present.map_or(1_800, |class| class.max_life_time),
+                    max_life_askwork: present.map_or(300, |class| class.max_life_askwork),
+                    anon_host: present.is_none_or(|class| class.anon_host),
+                    windows: present.map_or_else(Default::default, |class| class.windows.clone()),
+                };
+                classes.push(class);
+                self.settings.sort_classes();
+            }
+        }
+        for n in 0..self.channels.len() {
+            let channel = &mut self.channels[n];
+            channel.class =
+                super::channel::class_of(&self.settings.classes, &channel.settings.name);
+            self.touch(super::channel_id(n));
+        }
+    }
+
+    pub(super) fn shut_down(&mut self) {
+        self.down = true;
+        if self.scan.since.is_some() {
+            self.actions.push(Action::StopScan);
+        }
+        let jobs: Vec<JobId> = self.jobs.keys().copied().collect();
+        for job in jobs {
+            self.retire(job);
+        }
+    }
+
+    /// Ends jobs that have idled or lived long enough, and those that do not end.
+    pub(super) fn look_at_jobs(&mut self) {
+        let now = self.now.elapsed;
+        let mut retiring = Vec::new();
+        let mut overdue = Vec::new();
+        for job in self.jobs.values().filter(|job| job.is_child()) {
+            if job.is_idle() && now >= job.idle_since + IDLE || is_mute(job, now) {
+                retiring.push(job.id);
+            }
+            if deadline(job).is_some_and(|deadline| now >= deadline) {
+                overdue.push(job.id);
+            }
+        }
+        for id in retiring {
+            self.retire(id);
+        }
+        for id in overdue {
+            self.signal(id);
+        }
+    }
+
+    fn signal(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        let kill = job.signals > 0;
+        job.signals = job.signals.saturating_add(1);
+        job.heard = self.now.elapsed;
+        let (pid, channel) = (job.pid, job.channel);
+        self.note(Note::Overdue {
+            channel: self.channel(channel).settings.name.clone(),
+            pid,
+            signal: if kill { "SIGKILL" } else { "SIGTERM" },
+        });
+        self.actions.push(Action::Signal { job: id, kill });
+    }
+
+    /// When the next of these decisions is due.
+    pub(super) fn next_of_jobs(&self) -> Option<u64> {
+        self.jobs
+            .values()
+            .filter(|job| job.is_child())
+            .filter_map(|job| {
+                let idle = job.is_idle().then_some(job.idle_since + IDLE);
+                let mute = may_be_mute(job).then_some(job.heard + ENDING);
+                [idle, mute, deadline(job)].into_iter().flatten().min()
+            })
+            .min()
+    }
+}
+
+/// Whether a job has nothing in hand and yet does not ask.
+fn may_be_mute(job: &Job) -> bool {
+    let asking = |thread: &Thread| thread.state == ThreadState::Asking;
+    job.phase == Phase::Running && job.in_hand == 0 && !job.threads.iter().any(asking)
+}
+
+fn is_mute(job: &Job, now: u64) -> bool {
+    may_be_mute(job) && now >= job.heard + ENDING
+}
+
+/// When a process that should have ended (or arrived) is helped along. One with a message in
+/// hand never is.
+fn deadline(job: &Job) -> Option<u64> {
+    if job.signals > 1 {
+        return None;
+    }
+    let wait = if job.signals > 0 { GRACE } else { ENDING };
+    match job.phase {
+        Phase::Starting if job.signals == 0 => Some(job.started + ARRIVAL),
+        Phase::Starting | Phase::Lost => Some(job.heard + wait),
+        Phase::Leaving if job.in_hand == 0 => Some(job.heard.max(job.idle_since) + wait),
+        Phase::Leaving | Phase::Running => None,
+    }
+}

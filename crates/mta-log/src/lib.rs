@@ -22,5 +22,6 @@ pub mod id;
 pub mod layout;
 pub mod program;
 pub mod record;
+pub mod rollover;
 pub mod time;
 pub mod writer;

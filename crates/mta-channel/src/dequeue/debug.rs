@@ -30,9 +30,9 @@ impl DebugLog {
 
     /// A log into a file; debugging lines go there if `debugging` is on.
     #[must_use]
-    pub fn to_file(log: ProgramLog, debugging: bool) -> Self {
+    pub const fn to_file(log: Arc<ProgramLog>, debugging: bool) -> Self {
         Self {
-            file: Some(Arc::new(log)),
+            file: Some(log),
             terminal: false,
             debugging,
         }
@@ -41,9 +41,9 @@ impl DebugLog {
     /// A log onto standard output, as for a channel that is run by hand. Debugging lines go to
     /// the file `log` as well if there is one.
     #[must_use]
-    pub fn to_terminal(log: Option<ProgramLog>) -> Self {
+    pub const fn to_terminal(log: Option<Arc<ProgramLog>>) -> Self {
         Self {
-            file: log.map(Arc::new),
+            file: log,
             terminal: true,
             debugging: true,
         }
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn trouble_makes_the_file_that_debugging_did_not() {
         let dir = tempfile::tempdir().unwrap();
-        let file = ProgramLog::on_demand(dir.path(), "ims-ms_master");
+        let file = Arc::new(ProgramLog::on_demand(dir.path(), "ims-ms_master"));
         let path = file.path().to_owned();
         let log = DebugLog::to_file(file, false);
         log.line(|| "delivered".to_owned());

@@ -141,6 +141,12 @@ impl<'a> Message<'a> {
         self.debug.line(|| format!("{}: {}", self.name, text()));
     }
 
+    /// Tells the operator of trouble that is ours, not the message's; written even if debugging
+    /// is off.
+    pub fn trouble(&self, text: &str) {
+        self.debug.trouble(&format!("{}: {text}", self.name));
+    }
+
     /// Says which dialect carried the message, for the records in the log.
     pub fn spoken(&mut self, dialect: Dialect) {
         self.dialect = dialect;

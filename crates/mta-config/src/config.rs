@@ -38,7 +38,7 @@ pub struct Restricted {
 
 /// One immutable configuration. Shared as `Arc<Config>`; a session or message keeps the one it
 /// began with.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Config {
     /// Which one this is.
     pub identity: ImageIdentity,
@@ -46,6 +46,10 @@ pub struct Config {
     pub mta: MtaOptions,
     /// The channels.
     pub channels: Channels,
+    /// The rewrite rules.
+    pub rules: mta_rewrite::Rules,
+    /// The mapping tables; reloadable.
+    pub mappings: mta_mapping::Tables,
     /// The aliases; reloadable.
     pub aliases: Aliases,
     /// What `delivery_options` says, read.

@@ -68,9 +68,6 @@ pub enum FaultKind {
     /// A rule without template.
     #[error("rewrite rule without template")]
     RuleWithoutTemplate,
-    /// A rule that the rewriter cannot read.
-    #[error("invalid rewrite rule")]
-    BadRule,
     /// White space inside a template that is not quoted.
     #[error("unquoted white space in template")]
     UnquotedSpace,
@@ -127,6 +124,12 @@ pub enum WarningKind {
     /// Delivery windows that cannot be read count as always.
     #[error("delivery window not understood, taken as always")]
     BadWindow,
+    /// A rewrite rule that probably means something else.
+    #[error("doubtful rewrite rule")]
+    OddRule,
+    /// A sequence in a mapping table that probably means something else.
+    #[error("doubtful mapping entry")]
+    OddMapping,
     /// A clause of `delivery_options` that cannot be read.
     #[error("delivery option clause not understood")]
     BadDeliveryOption,

@@ -1,24 +1,431 @@
-//! The compiled configuration.
+//! The compiled configuration: `config/compiled/config_data`.
+//!
+//! ```text
+//! offset  length
+//!      0       8  magic
+//!      8       4  format version, big-endian like all numbers here
+//!     12      32  digest of the text files it was made from
+//!     44      32  SHA-256 of the fixed half
+//!     76      32  SHA-256 of the reloadable half
+//!    108       8  length of the fixed half
+//!    116       8  length of the reloadable half
+//!    124       4  CRC-32C over everything else
+//!    128          the two halves, bincode
+//! ```
+//!
+//! An image is written aside, synced and renamed, so that a reader sees the old or the new one
+//! whole; a configuration with an error never gets this far, and the old image stays. The
+//! checksum is verified at each start, the digests when somebody asks ([`verify`]).
 
-use crate::config::Config;
+use crate::aliases::Aliases;
+use crate::channel::Channels;
+use crate::config::{Config, ImageIdentity, Restricted};
+use crate::delivery::Clause;
+use crate::option::MtaOptions;
 use crate::paths::ServerRoot;
-use std::path::PathBuf;
+use crate::pool::JobControllerOptions;
+use crate::service::DispatcherOptions;
+use crate::source;
+use crate::task::Task;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// What the file begins with.
+const MAGIC: [u8; 8] = *b"IMTAconf";
+/// The version of the layout. A test over a golden image fails when the layout changes and this
+/// number does not.
+pub const FORMAT: u32 = 1;
+/// Octets before the two halves.
+const HEADER: usize = 128;
+/// Where the checksum stands.
+const CHECKSUM: usize = 124;
+/// Largest image that is read, in octets.
+const LARGEST: usize = 1 << 30;
 
 /// Why an image is no use.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
-    /// There is none.
-    #[error("no compiled configuration at {}", path.display())]
+    /// There is none: the text is what counts.
+    #[error("no compiled configuration {}", path.display())]
     Missing {
         /// Where it would be.
         path: PathBuf,
     },
+    /// Written by another version of these programs: run `imsimta cnbuild`, then restart.
+    #[error("Compiled Configuration Version Mismatch")]
+    VersionMismatch {
+        /// The version found.
+        found: u32,
+    },
+    /// It belongs to somebody who may not decide for this server, or others may write it.
+    #[error("compiled configuration {} has the wrong owner or mode", path.display())]
+    Ownership {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Damaged: cut short, or changed since it was written.
+    #[error("compiled configuration {} is damaged", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It could not be read or written.
+    #[error("compiled configuration {}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It cannot be put into the image's form.
+    #[error("cannot encode the configuration")]
+    Encode(#[source] bincode::error::EncodeError),
 }
 
-/// Reads the image.
+/// How the image stands to the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImageStatus {
+    /// There is no image: processes read the text.
+    Missing,
+    /// It was made from the text as it is now.
+    Current,
+    /// The text was changed since.
+    Stale,
+    /// It cannot be used.
+    Unreadable,
+}
+
+/// The half that needs a new process to change.
+#[derive(Serialize)]
+struct FixedRef<'a> {
+    mta: &'a MtaOptions,
+    channels: &'a Channels,
+    rules: &'a mta_rewrite::Rules,
+    delivery: &'a [Clause],
+    dispatcher: &'a DispatcherOptions,
+    job_controller: &'a JobControllerOptions,
+    tasks: &'a [Task],
+    restricted: &'a Restricted,
+    hostname: &'a str,
+    default_domain: &'a str,
+}
+
+/// [`FixedRef`] as it is read.
+#[derive(Deserialize)]
+struct Fixed {
+    mta: MtaOptions,
+    channels: Channels,
+    rules: mta_rewrite::Rules,
+    delivery: Vec<Clause>,
+    dispatcher: DispatcherOptions,
+    job_controller: JobControllerOptions,
+    tasks: Vec<Task>,
+    restricted: Restricted,
+    hostname: String,
+    default_domain: String,
+}
+
+/// The half that a running process can swap.
+#[derive(Serialize)]
+struct ReloadableRef<'a> {
+    mappings: &'a mta_mapping::Tables,
+    aliases: &'a Aliases,
+}
+
+/// [`ReloadableRef`] as it is read.
+#[derive(Deserialize)]
+struct Reloadable {
+    mappings: mta_mapping::Tables,
+    aliases: Aliases,
+}
+
+fn settings() -> impl bincode::config::Config {
+    bincode::config::standard().with_limit::<LARGEST>()
+}
+
+fn encode<T: Serialize>(part: &T) -> Result<Vec<u8>, ImageError> {
+    bincode::serde::encode_to_vec(part, settings()).map_err(ImageError::Encode)
+}
+
+/// The two halves of a configuration, encoded.
+fn halves(config: &Config) -> Result<(Vec<u8>, Vec<u8>), ImageError> {
+    let fixed = encode(&FixedRef {
+        mta: &config.mta,
+        channels: &config.channels,
+        rules: &config.rules,
+        delivery: &config.delivery,
+        dispatcher: &config.dispatcher,
+        job_controller: &config.job_controller,
+        tasks: &config.tasks,
+        restricted: &config.restricted,
+        hostname: &config.hostname,
+        default_domain: &config.default_domain,
+    })?;
+    let reloadable = encode(&ReloadableRef {
+        mappings: &config.mappings,
+        aliases: &config.aliases,
+    })?;
+    Ok((fixed, reloadable))
+}
+
+/// The hashes by which a configuration that was read from text is known: those its image would
+/// have.
+#[must_use]
+pub fn identity(config: &Config) -> ImageIdentity {
+    match halves(config) {
+        Ok((fixed, reloadable)) => ImageIdentity {
+            fixed: short(&Sha256::digest(&fixed)),
+            reloadable: short(&Sha256::digest(&reloadable)),
+            from_image: false,
+        },
+        Err(_) => ImageIdentity::default(),
+    }
+}
+
+/// The first sixteen hexadecimal digits of a digest.
+fn short(digest: &[u8]) -> String {
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Puts `config`, made from text with this digest, into the image's form.
+fn compose(config: &Config, text: [u8; 32]) -> Result<Vec<u8>, ImageError> {
+    let (fixed, reloadable) = halves(config)?;
+    let length = |half: &[u8]| u64::try_from(half.len()).unwrap_or(u64::MAX).to_be_bytes();
+    let mut image = Vec::with_capacity(HEADER + fixed.len() + reloadable.len());
+    image.extend(MAGIC);
+    image.extend(FORMAT.to_be_bytes());
+    image.extend(text);
+    image.extend(Sha256::digest(&fixed));
+    image.extend(Sha256::digest(&reloadable));
+    image.extend(length(&fixed));
+    image.extend(length(&reloadable));
+    image.extend([0; 4]);
+    image.extend(fixed);
+    image.extend(reloadable);
+    let checksum = checksum(&image).to_be_bytes();
+    image[CHECKSUM..HEADER].copy_from_slice(&checksum);
+    Ok(image)
+}
+
+/// The checksum over an image without the four octets that hold it.
+fn checksum(image: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(&image[..CHECKSUM]), &image[HEADER..])
+}
+
+/// What stands in an image's header, and its halves.
+struct Parts<'a> {
+    text: [u8; 32],
+    digests: [&'a [u8]; 2],
+    fixed: &'a [u8],
+    reloadable: &'a [u8],
+}
+
+/// Why octets are no image.
+#[derive(Debug, PartialEq, Eq)]
+enum Refused {
+    Version(u32),
+    Damaged,
+}
+
+/// Takes an image apart. The version is looked at first: another one may have another layout.
+fn take_apart(image: &[u8]) -> Result<Parts<'_>, Refused> {
+    if image.get(..8) != Some(&MAGIC) {
+        return Err(Refused::Damaged);
+    }
+    let version: [u8; 4] = field(image, 8).ok_or(Refused::Damaged)?;
+    if u32::from_be_bytes(version) != FORMAT {
+        return Err(Refused::Version(u32::from_be_bytes(version)));
+    }
+    let whole = image.len() >= HEADER && field(image, CHECKSUM) == Some(checksum(image).to_be_bytes());
+    if !whole {
+        return Err(Refused::Damaged);
+    }
+    let length = |at| {
+        let length = field(image, at).map(u64::from_be_bytes);
+        length.and_then(|length| usize::try_from(length).ok()).ok_or(Refused::Damaged)
+    };
+    let (fixed, reloadable) = (length(108)?, length(116)?);
+    let body = &image[HEADER..];
+    if fixed.checked_add(reloadable) != Some(body.len()) {
+        return Err(Refused::Damaged);
+    }
+    let (fixed, reloadable) = body.split_at(fixed);
+    Ok(Parts {
+        text: field(image, 12).ok_or(Refused::Damaged)?,
+        digests: [&image[44..76], &image[76..108]],
+        fixed,
+        reloadable,
+    })
+}
+
+fn field<const N: usize>(image: &[u8], at: usize) -> Option<[u8; N]> {
+    image.get(at..at + N)?.try_into().ok()
+}
+
+fn decode<'a, T: Deserialize<'a>>(half: &'a [u8]) -> Option<T> {
+    let (part, used) = bincode::serde::borrow_decode_from_slice(half, settings()).ok()?;
+    (used == half.len()).then_some(part)
+}
+
+/// Makes a configuration of an image's parts.
+fn assemble(parts: &Parts<'_>) -> Option<Config> {
+    let fixed: Fixed = decode(parts.fixed)?;
+    let reloadable: Reloadable = decode(parts.reloadable)?;
+    Some(Config {
+        identity: ImageIdentity {
+            fixed: short(parts.digests[0]),
+            reloadable: short(parts.digests[1]),
+            from_image: true,
+        },
+        mta: fixed.mta,
+        channels: fixed.channels,
+        rules: fixed.rules,
+        mappings: reloadable.mappings,
+        aliases: reloadable.aliases,
+        delivery: fixed.delivery,
+        dispatcher: fixed.dispatcher,
+        job_controller: fixed.job_controller,
+        tasks: fixed.tasks,
+        restricted: fixed.restricted,
+        hostname: fixed.hostname,
+        default_domain: fixed.default_domain,
+    })
+}
+
+/// Reads the image of `root`.
 ///
 /// # Errors
-/// [`ImageError`] when there is none or it is no use.
+/// [`ImageError`]; `Missing` means that the text is what counts.
 pub fn read(root: &ServerRoot) -> Result<Config, ImageError> {
-    Err(ImageError::Missing { path: root.image() })
+    read_file(&root.image(), root)
 }
+
+/// Reads an image from any file.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_file(path: &Path, root: &ServerRoot) -> Result<Config, ImageError> {
+    let image = octets(path, root)?;
+    let parts = parts_of(&image, path)?;
+    assemble(&parts).ok_or_else(|| ImageError::Damaged {
+        path: path.to_owned(),
+    })
+}
+
+/// Verifies all that a start leaves out: the digests of the halves.
+///
+/// # Errors
+/// As [`read`].
+pub fn verify(root: &ServerRoot) -> Result<(), ImageError> {
+    let path = root.image();
+    let image = octets(&path, root)?;
+    let parts = parts_of(&image, &path)?;
+    let halves = [parts.fixed, parts.reloadable];
+    let good = halves
+        .iter()
+        .zip(parts.digests)
+        .all(|(half, digest)| Sha256::digest(half).as_slice() == digest);
+    if good && assemble(&parts).is_some() {
+        Ok(())
+    } else {
+        Err(ImageError::Damaged { path })
+    }
+}
+
+fn parts_of<'a>(image: &'a [u8], path: &Path) -> Result<Parts<'a>, ImageError> {
+    take_apart(image).map_err(|refused| match refused {
+        Refused::Version(found) => ImageError::VersionMismatch { found },
+        Refused::Damaged => ImageError::Damaged {
+            path: path.to_owned(),
+        },
+    })
+}
+
+/// The octets of an image that only root, the owner of `config`, or we ourselves may have
+/// written: whoever could change the image could make our programs run anything.
+fn octets(path: &Path, root: &ServerRoot) -> Result<Vec<u8>, ImageError> {
+    use std::io::Read;
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => ImageError::Missing {
+            path: path.to_owned(),
+        },
+        _ => ImageError::Io {
+            path: path.to_owned(),
+            source,
+        },
+    };
+    let file = std::fs::File::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    let owner = std::fs::metadata(root.config()).map_err(failed)?.uid();
+    let trusted = [0, owner, nix::unistd::geteuid().as_raw()];
+    let legal = metadata.is_file()
+        && trusted.contains(&metadata.uid())
+        && metadata.mode() & 0o022 == 0
+        && metadata.len() <= LARGEST as u64;
+    if !legal {
+        return Err(ImageError::Ownership {
+            path: path.to_owned(),
+        });
+    }
+    let mut image = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
+    file.take(LARGEST as u64).read_to_end(&mut image).map_err(failed)?;
+    Ok(image)
+}
+
+/// Writes the image of `root`: aside, synced, renamed. It belongs to the owner of `config`.
+///
+/// # Errors
+/// [`ImageError::Io`] or [`ImageError::Encode`]; the old image is still there.
+pub fn write(root: &ServerRoot, config: &Config) -> Result<(), ImageError> {
+    write_file(&root.image(), root, config)
+}
+
+/// Writes an image to any file.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_file(path: &Path, root: &ServerRoot, config: &Config) -> Result<(), ImageError> {
+    let image = compose(config, source::digest_of(root))?;
+    let failed = |source| ImageError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    source::save::directory(&root.config(), path.parent().unwrap_or(path)).map_err(failed)?;
+    source::save::file(path, &image, &root.config()).map_err(failed)
+}
+
+/// How the image of `root` stands to the text.
+#[must_use]
+pub fn status(root: &ServerRoot) -> ImageStatus {
+    let path = root.image();
+    let image = match octets(&path, root) {
+        Ok(image) => image,
+        Err(ImageError::Missing { .. }) => return ImageStatus::Missing,
+        Err(_) => return ImageStatus::Unreadable,
+    };
+    match take_apart(&image) {
+        Ok(parts) if older_text(root, &path) || parts.text == source::digest_of(root) => {
+            ImageStatus::Current
+        }
+        Ok(_) => ImageStatus::Stale,
+        Err(_) => ImageStatus::Unreadable,
+    }
+}
+
+/// Whether every text file was changed before the image was written, so that there is no need
+/// to read them. Equal times prove nothing: clocks are coarse.
+fn older_text(root: &ServerRoot, image: &Path) -> bool {
+    let changed = |path: &Path| std::fs::metadata(path).and_then(|file| file.modified());
+    let Ok(written) = changed(image) else {
+        return false;
+    };
+    source::files(root)
+        .iter()
+        .all(|path| changed(path).is_ok_and(|changed| changed < written))
+}
+
+#[cfg(test)]
+mod tests;

@@ -94,7 +94,7 @@ mta_options! {
     // Access control.
     AccessAuth "access_auth", SWITCH, "0", open unused, "Whether access probes carry the authenticated sender.";
     AccessCounts "access_counts", Integer(0, 31), "0", open unused, "Bits 1, 2, 4, 8, 16: recipient counts are added to all, ORIG_SEND, SEND, ORIG_MAIL, MAIL probes.";
-    AccessErrors "access_errors", SWITCH, "0", open unused, "Whether an access refusal without text of its own says so (1) or speaks of an unknown host (0).";
+    AccessErrors "access_errors", SWITCH, "0", open used, "Whether an access refusal without text of its own says so (1) or speaks of an unknown host (0).";
     AccessOrcpt "access_orcpt", Integer(0, 31), "0", open unused, "Bits as for access_counts: the original recipient is added to probes.";
     IncludeConversiontag "include_conversiontag", COUNT, "0", open unused, "Bits that name the probes to which conversion tags are added.";
     IncludeConnectioninfo "include_connectioninfo", COUNT, "0", open unused, "Bits that name the probes to which connection data are added.";

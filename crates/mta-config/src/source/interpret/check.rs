@@ -1,0 +1,134 @@
+//! What only the whole can show: the same host twice, pools and hosts that are not there, tables
+//! that nobody asks.
+
+use super::Findings;
+use super::sheet::{Group, Item, Sheet};
+use crate::channel::Channel;
+use crate::config::Config;
+use crate::fault::{FaultKind, WarningKind};
+use mta_envelope::domain::fold;
+use std::collections::{HashMap, HashSet};
+
+/// Mapping tables that the programs ask by name.
+const ASKED: [&str; 24] = [
+    "PORT_ACCESS",
+    "IP_ACCESS",
+    "INTERNAL_IP",
+    "ORIG_SEND_ACCESS",
+    "SEND_ACCESS",
+    "ORIG_MAIL_ACCESS",
+    "MAIL_ACCESS",
+    "FROM_ACCESS",
+    "ETRN_ACCESS",
+    "DEQUEUE_ACCESS",
+    "AUTH_ACCESS",
+    "AUTH_REWRITE",
+    "REVERSE",
+    "FORWARD",
+    "COMMENT_STRINGS",
+    "PERSONAL_NAMES",
+    "CONVERSIONS",
+    "CHARSET-CONVERSION",
+    "NOTIFICATION_LANGUAGE",
+    "DISPOSITION_LANGUAGE",
+    "LOG_ACTION",
+    "X-ATT-NAMES",
+    "SIEVE_EXTLISTS",
+    "TLS_ACCESS",
+];
+
+/// Checks the whole.
+pub(super) fn check(config: &Config, sheet: &Sheet, findings: &mut Findings<'_>) {
+    local_channel(config, sheet, findings);
+    hosts(config, sheet, findings);
+    pools(config, sheet, findings);
+    routes(config, sheet, findings);
+    unused_tables(config, sheet, findings);
+}
+
+/// The group of a channel, to say where it stands.
+fn group_of<'s>(sheet: &'s Sheet, channel: &Channel) -> Option<&'s Group> {
+    sheet.channels.iter().find(|group| group.id == channel.name().as_str())
+}
+
+fn local_channel(config: &Config, sheet: &Sheet, findings: &mut Findings<'_>) {
+    let first = config.channels.iter().next();
+    if first.is_none_or(|first| first.name().as_str() != "l") {
+        let name = first.map_or("", |first| first.name().as_str());
+        let item = first.and_then(|first| group_of(sheet, first)?.anywhere());
+        findings.fault(FaultKind::NoLocalChannel, name, item);
+    }
+}
+
+fn hosts(config: &Config, sheet: &Sheet, findings: &mut Findings<'_>) {
+    let mut seen = HashSet::new();
+    for channel in config.channels.iter() {
+        let group = group_of(sheet, channel);
+        let official = group.and_then(|group| group.item("official_host_name"));
+        let official = official.or_else(|| group.and_then(Group::anywhere));
+        if !seen.insert(fold(channel.official_host())) {
+            findings.fault(FaultKind::DuplicateHost, channel.official_host(), official);
+        }
+        for (host, _) in channel.hosts() {
+            if !seen.insert(fold(host)) {
+                let item = group.and_then(|group| extra_host(group, host)).or(official);
+                findings.fault(FaultKind::DuplicateHost, host, item);
+            }
+        }
+    }
+}
+
+fn extra_host<'g>(group: &'g Group, host: &str) -> Option<&'g Item> {
+    group.items.iter().rev().find(|item| {
+        item.name == "additional_host_names" && item.text().split_whitespace().next() == Some(host)
+    })
+}
+
+/// Only a channel that some class gives a program needs its pool.
+fn pools(config: &Config, sheet: &Sheet, findings: &mut Findings<'_>) {
+    for channel in config.channels.iter() {
+        let jobs = &config.job_controller;
+        let class = jobs.class_for(channel.name());
+        let is_run = class.is_some_and(|class| class.master_command.is_some());
+        if is_run && jobs.pool_of(channel).is_none() {
+            let group = group_of(sheet, channel);
+            let item = group.and_then(|group| group.item("pool"));
+            let name = format!("{} {}", channel.name(), channel.pool());
+            findings.warn(WarningKind::UnknownPool, &name, item);
+        }
+    }
+}
+
+/// A template that names its channel by a host without substitutions must name one that is there.
+fn routes(config: &Config, sheet: &Sheet, findings: &mut Findings<'_>) {
+    let mut known: HashMap<String, bool> = HashMap::new();
+    for (rule, item) in config.rules.iter().zip(&sheet.rules) {
+        let Some(host) = rule.fixed_tag() else {
+            continue;
+        };
+        let owned = *known
+            .entry(fold(host))
+            .or_insert_with(|| config.channels.by_host(host).is_some());
+        if !owned {
+            findings.warn(WarningKind::UnknownRoute, host, Some(item));
+        }
+    }
+}
+
+/// Tables that neither a program nor another table nor a rule nor an option names.
+fn unused_tables(config: &Config, sheet: &Sheet, findings: &mut Findings<'_>) {
+    let mut asked: HashSet<String> = ASKED.iter().map(|name| (*name).to_owned()).collect();
+    asked.extend(config.mappings.called().map(str::to_ascii_uppercase));
+    for rule in config.rules.iter() {
+        asked.extend(rule.tables().map(str::to_ascii_uppercase));
+    }
+    for entry in config.aliases.iter() {
+        let mappings = entry.options.iter().filter(|(option, _)| option.ends_with("mapping"));
+        asked.extend(mappings.map(|(_, name)| name.to_ascii_uppercase()));
+    }
+    for group in &sheet.mappings {
+        if !asked.contains(&group.id.to_ascii_uppercase()) {
+            findings.warn(WarningKind::UnusedMapping, &group.id, group.anywhere());
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What an option tree means: each setting is given to the part that it belongs to, read by its
+//! kind, and what the parts say together is checked.
+
+mod channels;
+mod check;
+mod languages;
+mod processes;
+mod sheet;
+
+use super::Sources;
+use super::tree::Tree;
+use crate::config::{Config, ImageIdentity, Restricted};
+use crate::fault::{FaultKind, LoadFault, Origin, Warning, WarningKind};
+use crate::option::{MtaOption, MtaOptions};
+use crate::value::{Kind, Value};
+use sheet::{Item, Sheet};
+
+/// What was found odd or wrong on the way.
+struct Findings<'s> {
+    sources: &'s Sources,
+    faults: Vec<LoadFault>,
+    warnings: Vec<Warning>,
+}
+
+impl Findings<'_> {
+    fn fault(&mut self, kind: FaultKind, name: &str, item: Option<&Item>) {
+        let origin = self.origin(item);
+        let name = name.to_owned();
+        self.faults.push(LoadFault { kind, name, origin });
+    }
+
+    fn warn(&mut self, kind: WarningKind, name: &str, item: Option<&Item>) {
+        let origin = self.origin(item);
+        let name = name.to_owned();
+        self.warnings.push(Warning { kind, name, origin });
+    }
+
+    fn origin(&self, item: Option<&Item>) -> Origin {
+        match item {
+            Some(item) => self.sources.origin(item.file, item.line),
+            None => self.sources.origin(super::tree::File::Config, 0),
+        }
+    }
+
+    /// Reads an item as a value of `kind`; a fault and nothing if it is none.
+    fn value(&mut self, item: &Item, kind: Kind, fault: FaultKind) -> Option<Value> {
+        match kind.read(&item.text()) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.fault(fault, &format!("{}: {error}", item.name), Some(item));
+                None
+            }
+        }
+    }
+}
+
+/// Makes a configuration of a tree.
+///
+/// # Errors
+/// `faults` and all that are found besides.
+pub(super) fn interpret(
+    tree: &Tree,
+    sources: &Sources,
+    restricted: Restricted,
+    faults: Vec<LoadFault>,
+) -> Result<(Config, Vec<Warning>), Vec<LoadFault>> {
+    let mut findings = Findings {
+        sources,
+        faults,
+        warnings: Vec::new(),
+    };
+    let sheet = Sheet::of(tree, &mut findings);
+    let mta = mta(&sheet, &mut findings);
+    let channels = channels::channels(&sheet, &mut findings);
+    let rules = languages::rules(&sheet, &mut findings);
+    let mappings = languages::mappings(&sheet, &mut findings);
+    let aliases = languages::aliases(&sheet, &mta, &mut findings);
+    let (delivery, bad) =
+        crate::delivery::parse(mta.text(MtaOption::DeliveryOptions).unwrap_or_default());
+    for clause in bad {
+        findings.warn(WarningKind::BadDeliveryOption, &clause, None);
+    }
+    let config = Config {
+        identity: ImageIdentity::default(),
+        channels,
+        rules,
+        mappings,
+        aliases,
+        delivery,
+        dispatcher: processes::dispatcher(&sheet, &restricted, &mut findings),
+        job_controller: processes::job_controller(&sheet, &mut findings),
+        tasks: processes::tasks(&sheet, &mut findings),
+        restricted,
+        hostname: sheet.hostname.clone(),
+        default_domain: sheet.default_domain.clone(),
+        mta,
+    };
+    check::check(&config, &sheet, &mut findings);
+    if findings.faults.is_empty() {
+        let mut config = config;
+        config.identity = crate::image::identity(&config);
+        Ok((config, findings.warnings))
+    } else {
+        Err(findings.faults)
+    }
+}
+
+fn mta(sheet: &Sheet, findings: &mut Findings<'_>) -> MtaOptions {
+    let mut options = MtaOptions::default();
+    for item in &sheet.mta {
+        match MtaOption::by_name(&item.name) {
+            Some(option) => {
+                let kind = option.row().kind;
+                if let Some(value) = findings.value(item, kind, FaultKind::BadMtaValue) {
+                    options.set(option, value);
+                }
+            }
+            None => findings.warn(WarningKind::UnknownMtaOption, &item.name, Some(item)),
+        }
+    }
+    options
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,210 @@
+//! The option tree: every setting of a Unified Configuration, in order.
+
+use super::name::{Path, Scope};
+use std::collections::HashMap;
+
+/// What a setting says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Nothing: it is there.
+    Novalue,
+    /// A text.
+    Text(String),
+    /// Pattern and template.
+    Rule(String, String),
+}
+
+impl Content {
+    /// The content as one line: pattern and template with a blank between them.
+    #[must_use]
+    pub fn line(&self) -> String {
+        match self {
+            Self::Novalue => String::new(),
+            Self::Text(text) => text.clone(),
+            Self::Rule(pattern, template) => format!("{pattern} {template}"),
+        }
+    }
+}
+
+/// From which of the two files a setting came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum File {
+    /// `config.xml`, or nowhere yet.
+    #[default]
+    Config,
+    /// `xpass.xml`.
+    Pass,
+}
+
+/// One value of an option, and where it stood.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// What it says.
+    pub content: Content,
+    /// The file it was read from.
+    pub file: File,
+    /// Its line there; 0 for a value that was set since.
+    pub line: usize,
+}
+
+impl From<Content> for Setting {
+    fn from(content: Content) -> Self {
+        Self {
+            content,
+            file: File::default(),
+            line: 0,
+        }
+    }
+}
+
+/// All values of one option in one scope.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// For whom they hold.
+    pub scope: Scope,
+    /// The option; of a group without any option, the group.
+    pub path: Path,
+    /// The values in their order, at least one.
+    pub settings: Vec<Setting>,
+}
+
+/// Every setting, in order.
+#[derive(Debug, Clone, Default)]
+pub struct Tree {
+    entries: Vec<Entry>,
+    index: HashMap<(Scope, Path), usize>,
+}
+
+impl Tree {
+    /// The entries in their order.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The entry of an option in a scope.
+    #[must_use]
+    pub fn get(&self, scope: Scope, path: &Path) -> Option<&Entry> {
+        // The key is cloned because a map of pairs cannot be asked with two borrowed halves.
+        self.index.get(&(scope, path.clone())).map(|at| &self.entries[*at])
+    }
+
+    /// The value that counts: the first of the instance's, else of the role's.
+    #[must_use]
+    pub fn value(&self, path: &Path) -> Option<&Content> {
+        let entry = self.get(Scope::Instance, path).or_else(|| self.get(Scope::Role, path))?;
+        entry.settings.first().map(|setting| &setting.content)
+    }
+
+    /// Adds a value behind those that the option has. A new option goes behind the last one of
+    /// its group, a new group to the end.
+    pub fn append(&mut self, scope: Scope, path: Path, setting: Setting) {
+        if let Some(at) = self.index.get(&(scope, path.clone())) {
+            self.entries[*at].settings.push(setting);
+            return;
+        }
+        let place = self.place_of(scope, &path);
+        let entry = Entry {
+            scope,
+            path: path.clone(),
+            settings: vec![setting],
+        };
+        if place == self.entries.len() {
+            self.index.insert((scope, path), place);
+            self.entries.push(entry);
+        } else {
+            self.entries.insert(place, entry);
+            self.reindex();
+        }
+    }
+
+    /// Replaces all values of an option.
+    pub fn replace(&mut self, scope: Scope, path: Path, settings: Vec<Setting>) {
+        match self.index.get(&(scope, path.clone())) {
+            Some(at) if !settings.is_empty() => self.entries[*at].settings = settings,
+            Some(_) => {
+                self.remove(scope, &path);
+            }
+            None => {
+                for setting in settings {
+                    self.append(scope, path.clone(), setting);
+                }
+            }
+        }
+    }
+
+    /// Removes an option; says whether it was there.
+    pub fn remove(&mut self, scope: Scope, path: &Path) -> bool {
+        let before = self.entries.len();
+        self.retain(|entry| entry.scope != scope || entry.path != *path);
+        self.entries.len() != before
+    }
+
+    /// Keeps only the entries that `keep` wants.
+    pub fn retain(&mut self, keep: impl FnMut(&Entry) -> bool) {
+        self.entries.retain(keep);
+        self.reindex();
+    }
+
+    fn reindex(&mut self) {
+        let keys = self.entries.iter().enumerate();
+        self.index = keys.map(|(at, entry)| ((entry.scope, entry.path.clone()), at)).collect();
+    }
+
+    /// Where a new entry goes: behind the last one that shares most of its groups.
+    fn place_of(&self, scope: Scope, path: &Path) -> usize {
+        let groups = path.0.len().saturating_sub(1);
+        for shared in (1..=groups).rev() {
+            let head = &path.0[..shared];
+            let last = self
+                .entries
+                .iter()
+                .rposition(|entry| entry.scope == scope && entry.path.0.starts_with(head));
+            if let Some(last) = last {
+                return last + 1;
+            }
+        }
+        self.entries.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(tree: &Tree) -> Vec<String> {
+        tree.entries().iter().map(|entry| entry.path.to_string()).collect()
+    }
+
+    fn set(tree: &mut Tree, name: &str, text: &str) {
+        let content = Content::Text(text.to_owned());
+        tree.append(Scope::Role, Path::parse(name).unwrap(), content.into());
+    }
+
+    #[test]
+    fn a_new_option_goes_to_its_group() {
+        let mut tree = Tree::default();
+        for name in ["mta.a", "channel:l.x", "channel:m.x", "mta.b", "channel:l.y"] {
+            set(&mut tree, name, "1");
+        }
+        assert_eq!(
+            names(&tree),
+            ["mta.a", "mta.b", "channel:l.x", "channel:l.y", "channel:m.x"]
+        );
+        set(&mut tree, "mta.b", "2");
+        let entry = tree.get(Scope::Role, &Path::parse("mta.b").unwrap()).unwrap();
+        assert_eq!(entry.settings.len(), 2);
+    }
+
+    #[test]
+    fn the_instance_wins() {
+        let mut tree = Tree::default();
+        set(&mut tree, "mta.a", "1");
+        let path = Path::parse("mta.a").unwrap();
+        tree.append(Scope::Instance, path.clone(), Content::Text("2".into()).into());
+        assert_eq!(tree.value(&path), Some(&Content::Text("2".into())));
+        assert!(tree.remove(Scope::Instance, &path));
+        assert!(!tree.remove(Scope::Instance, &path));
+        assert_eq!(tree.value(&path), Some(&Content::Text("1".into())));
+    }
+}

@@ -7,6 +7,8 @@ use crate::record::{
 };
 use crate::time;
 use jiff::tz::TimeZone;
+use mta_config::config::Config;
+use mta_config::option::MtaOption;
 use mta_envelope::envelope::{Notify, Priority};
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -97,6 +99,34 @@ impl Default for Options {
 }
 
 impl Options {
+    /// What the `log_*` options of a configuration ask for.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let mta = &config.mta;
+        Self {
+            format: mta.int(MtaOption::LogFormat),
+            connection: mta.int(MtaOption::LogConnection),
+            node: mta
+                .flag(MtaOption::LogNode)
+                .then(|| config.hostname.clone()),
+            process: mta.flag(MtaOption::LogProcess),
+            notary: mta.flag(MtaOption::LogNotary),
+            filename: mta.flag(MtaOption::LogFilename),
+            envelope_id: mta.flag(MtaOption::LogEnvelopeId),
+            message_id: mta.flag(MtaOption::LogMessageId),
+            username: mta.flag(MtaOption::LogUsername),
+            priority: mta.flag(MtaOption::LogPriority),
+            local_host: mta
+                .flag(MtaOption::LogLocal)
+                .then(|| config.local_host().to_owned()),
+            reason: mta.int(MtaOption::LogReason) & 1 != 0,
+            diagnostics: mta.int(MtaOption::LogDiagnostics) & 1 != 0,
+            remote_mta: mta.int(MtaOption::LogRemoteMta) & 1 != 0,
+            queue_time: mta.flag(MtaOption::LogQueueTime),
+            separate_connections: mta.flag(MtaOption::SeparateConnectionLog),
+        }
+    }
+
     /// Whether a record of this kind is to be written at all.
     #[must_use]
     pub const fn wants(&self, action: ConnectionAction) -> bool {

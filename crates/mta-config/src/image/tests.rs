@@ -1,1 +1,256 @@
 use super::*;
+use crate::aliases::{AliasEntry, AliasValue};
+use crate::channel::{ChannelBuilder, ChannelOption, Defaults};
+use crate::option::MtaOption;
+use crate::pool::{ChannelClass, Pool, PriorityWindows, Stress};
+use crate::service::Service;
+use crate::value::Value;
+use crate::window::{SynchTime, Windows};
+use mta_envelope::names::{ChannelName, PoolName, ServiceName};
+use proptest::prelude::*;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+/// A configuration that has something of everything.
+fn config() -> Config {
+    let mut mta = MtaOptions::default();
+    mta.set(MtaOption::MmDebug, Value::Integer(5));
+    mta.set(MtaOption::ReturnPersonal, Value::Text("Post".into()));
+    mta.set(MtaOption::DnsNameservers, Value::List(vec!["127.0.0.1:53".into()]));
+    let mut channel = ChannelBuilder::new(ChannelName::new("l").unwrap(), &Defaults::default());
+    channel.official_host("mail.example.com");
+    channel.local_host_alias("alias.example.com");
+    channel.host("other.example.com", Some("proper.example.com"));
+    channel.set(ChannelOption::Subdirs, Value::Integer(20));
+    channel.set(ChannelOption::Notices, Value::Numbers(vec![1, 2]));
+    channel.set(ChannelOption::Single, Value::Present);
+    channel.option("BANNER_HOST", "x");
+    channel.group_word("staff");
+    let rules = [mta_rewrite::SourceRule::new(".example.com", "$U%$H$D@mail.example.com")];
+    let mut mappings = mta_mapping::Tables::default();
+    let entry = mta_mapping::Entry::new("$(192.0.2.0/24)|*", "$Y$0");
+    mappings.insert("INTERNAL_IP", &[entry]).unwrap();
+    let alias = AliasEntry {
+        name: "postmaster".into(),
+        values: vec![AliasValue::Address("ada@example.com".into()), AliasValue::File("x".into())],
+        options: vec![("blocklimit".into(), "5".into())],
+    };
+    Config {
+        identity: ImageIdentity::default(),
+        mta,
+        channels: vec![channel.finish(None)].into(),
+        rules: mta_rewrite::Rules::compile(&rules).unwrap(),
+        mappings,
+        aliases: Aliases::new(1, vec![alias]),
+        delivery: crate::delivery::parse("*mailbox=$M@ims-ms-daemon").0,
+        dispatcher: DispatcherOptions {
+            debug: 1,
+            historical_time: 120,
+            services: vec![service()],
+        },
+        job_controller: jobs(),
+        tasks: vec![Task {
+            name: "purge".into(),
+            crontab: "0 0 * * *".into(),
+            command: "bin/imsimta purge".into(),
+            enabled: true,
+        }],
+        restricted: Restricted {
+            user: "mailsrv".into(),
+            group: Some("mail".into()),
+            noprivuser: None,
+        },
+        hostname: "mail.example.com".into(),
+        default_domain: "example.com".into(),
+    }
+}
+
+fn service() -> Service {
+    Service {
+        name: ServiceName::new("SMTP").unwrap(),
+        enable: true,
+        tcp_ports: vec![25],
+        ssl_ports: vec![465],
+        interface_address: Some([127, 0, 0, 1].into()),
+        image: "IMTA_BIN:tcp_smtp_server".into(),
+        logfilename: None,
+        parameter: Some("CHANNEL=tcp_local".into()),
+        min_procs: 0,
+        max_procs: 5,
+        min_conns: 5,
+        max_conns: 20,
+        max_life_time: 86_400,
+        max_life_conns: 100,
+        max_idle_time: 600,
+        max_shutdown: 2,
+        max_handoffs: 5,
+        backlog: 100,
+        ident: false,
+        dns_verify_domain: vec!["list.example".into()],
+        stacksize: None,
+        debug: 0,
+    }
+}
+
+fn jobs() -> JobControllerOptions {
+    let windows = PriorityWindows {
+        urgent: None,
+        normal: Windows::parse("08:00-20:00"),
+        nonurgent: None,
+    };
+    JobControllerOptions {
+        debug: -1,
+        max_cache_messages: 100_000,
+        synch_time: SynchTime::DEFAULT,
+        rebuild_parallel_channel: 12,
+        stress: Stress {
+            blackout: 60,
+            factor: 5,
+            jobs: 2,
+            time: 120,
+            unfactor: 5,
+            unjobs: 2,
+            untime: 120,
+        },
+        windows: PriorityWindows::default(),
+        pools: vec![Pool {
+            name: PoolName::new("DEFAULT").unwrap(),
+            job_limit: 10,
+            windows,
+        }],
+        classes: vec![ChannelClass {
+            pattern: "tcp_*".into(),
+            master_command: Some("IMTA_BIN:tcp_smtp_client".into()),
+            slave_command: None,
+            max_life_time: 1_800,
+            max_life_askwork: 300,
+            anon_host: false,
+            windows: PriorityWindows::default(),
+        }],
+    }
+}
+
+fn root() -> (tempfile::TempDir, ServerRoot) {
+    let directory = tempfile::tempdir().unwrap();
+    let root = ServerRoot::new(directory.path().to_owned());
+    fs::create_dir(root.config()).unwrap();
+    for path in source::files(&root) {
+        fs::write(path, "text").unwrap();
+    }
+    (directory, root)
+}
+
+/// When this fails the layout has changed: raise [`FORMAT`] and put the new digest here. Images
+/// of the old layout are then refused by their version and not misread.
+#[test]
+fn the_layout_changes_only_with_its_version() {
+    let image = compose(&config(), [7; 32]).unwrap();
+    let digest: String =
+        Sha256::digest(&image).iter().map(|byte| format!("{byte:02x}")).collect();
+    let golden = "aba1fe8609d67ce2df57e6a83b20ced26f875b8429456c3d2c44ae5ecb48dc8a";
+    assert_eq!((FORMAT, digest.as_str()), (1, golden));
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let (_directory, root) = root();
+    let config = config();
+    write(&root, &config).unwrap();
+    let read = read(&root).unwrap();
+    assert_eq!(read.mta, config.mta);
+    assert_eq!(read.channels, config.channels);
+    assert_eq!(read.mappings, config.mappings);
+    assert_eq!(read.aliases, config.aliases);
+    assert_eq!(read.delivery, config.delivery);
+    assert_eq!(read.dispatcher, config.dispatcher);
+    assert_eq!(read.job_controller, config.job_controller);
+    assert_eq!(read.tasks, config.tasks);
+    assert_eq!(read.restricted, config.restricted);
+    assert_eq!(read.rules.iter().next().unwrap().pattern(), ".example.com");
+    let text = identity(&config);
+    assert!(read.identity.from_image);
+    assert_eq!((read.identity.fixed, read.identity.reloadable), (text.fixed, text.reloadable));
+    verify(&root).unwrap();
+    let mode = fs::metadata(root.image()).unwrap().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let left = fs::read_dir(root.image().parent().unwrap()).unwrap().count();
+    assert_eq!(left, 1);
+}
+
+#[test]
+fn the_halves_have_hashes_of_their_own() {
+    let one = config();
+    let mut other = one.clone();
+    other.aliases = Aliases::default();
+    let (one, other) = (identity(&one), identity(&other));
+    assert_eq!(one.fixed, other.fixed);
+    assert_ne!(one.reloadable, other.reloadable);
+}
+
+#[test]
+fn another_version_is_a_mismatch() {
+    let (_directory, root) = root();
+    write(&root, &config()).unwrap();
+    let mut image = fs::read(root.image()).unwrap();
+    image[11] += 1;
+    fs::write(root.image(), &image).unwrap();
+    let error = read(&root).unwrap_err();
+    assert_eq!(error.to_string(), "Compiled Configuration Version Mismatch");
+    assert_eq!(status(&root), ImageStatus::Unreadable);
+}
+
+#[test]
+fn a_missing_image_is_no_error_of_its_own() {
+    let (_directory, root) = root();
+    assert!(matches!(read(&root), Err(ImageError::Missing { .. })));
+    assert_eq!(status(&root), ImageStatus::Missing);
+}
+
+#[test]
+fn an_image_that_others_may_write_is_refused() {
+    let (_directory, root) = root();
+    write(&root, &config()).unwrap();
+    fs::set_permissions(root.image(), fs::Permissions::from_mode(0o622)).unwrap();
+    assert!(matches!(read(&root), Err(ImageError::Ownership { .. })));
+}
+
+#[test]
+fn a_changed_text_makes_the_image_stale() {
+    let (_directory, root) = root();
+    write(&root, &config()).unwrap();
+    assert_eq!(status(&root), ImageStatus::Current);
+    fs::write(root.config_xml(), "other text").unwrap();
+    assert_eq!(status(&root), ImageStatus::Stale);
+    fs::write(root.config_xml(), "text").unwrap();
+    assert_eq!(status(&root), ImageStatus::Current);
+}
+
+proptest! {
+    #[test]
+    fn damage_is_always_noticed(at in 0_usize..4096, bit in 0_u8..8, cut in any::<bool>()) {
+        let mut image = compose(&config(), [7; 32]).unwrap();
+        let at = at % image.len();
+        if cut {
+            image.truncate(at);
+        } else {
+            image[at] ^= 1 << bit;
+        }
+        prop_assert!(take_apart(&image).is_err());
+    }
+
+    #[test]
+    fn no_octets_make_the_reader_panic(octets in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let mut image = Vec::from(MAGIC);
+        image.extend(FORMAT.to_be_bytes());
+        image.extend(&octets);
+        if image.len() >= HEADER {
+            let sum = checksum(&image).to_be_bytes();
+            image[CHECKSUM..HEADER].copy_from_slice(&sum);
+        }
+        if let Ok(parts) = take_apart(&image) {
+            drop(assemble(&parts));
+        }
+        drop(decode::<Fixed>(&octets));
+        drop(decode::<Reloadable>(&octets));
+    }
+}

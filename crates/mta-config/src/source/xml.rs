@@ -141,6 +141,7 @@ impl<'a> Parser<'a> {
         if path.len() > DEEPEST {
             return Err(self.error(XmlErrorKind::Depth));
         }
+        let begun = self.line;
         let mut empty = true;
         loop {
             match self.event()? {
@@ -151,7 +152,7 @@ impl<'a> Parser<'a> {
                 }
                 Event::Empty(start) if tag(&start) == "group" => {
                     path.push(self.segment(&start)?);
-                    self.bare_group(tree, scope, path);
+                    self.bare_group(tree, scope, path, self.line);
                     path.pop();
                 }
                 Event::Start(start) if tag(&start) == "option" && !path.is_empty() => {
@@ -161,7 +162,7 @@ impl<'a> Parser<'a> {
                     self.option(&start, false, tree, scope, path)?;
                 }
                 Event::End(_) if empty => {
-                    self.bare_group(tree, scope, path);
+                    self.bare_group(tree, scope, path, begun);
                     return Ok(());
                 }
                 Event::End(_) => return Ok(()),
@@ -176,9 +177,9 @@ impl<'a> Parser<'a> {
     }
 
     /// A group without anything in it counts when it has a name of its own.
-    fn bare_group(&self, tree: &mut Tree, scope: Scope, path: &[Segment]) {
+    fn bare_group(&self, tree: &mut Tree, scope: Scope, path: &[Segment], line: usize) {
         if path.last().is_some_and(|segment| segment.id.is_some()) {
-            tree.append(scope, Path(path.to_vec()), self.setting(Content::Novalue, self.line));
+            tree.append(scope, Path(path.to_vec()), self.setting(Content::Novalue, line));
         }
     }
 

@@ -1,0 +1,50 @@
+//! # NAME
+//! imsimta - the operator's commands of the MTA
+//!
+//! # SYNOPSIS
+//! `imsimta UTILITY [-switches] [parameters]`
+//!
+//! # DESCRIPTION
+//! One command with many utilities: compile the configuration (`cnbuild`), look at processes
+//! (`process`), the queue cache (`cache`) and the queues (`qm`), run channels by hand (`run`,
+//! `submit`), restart daemons (`restart`), explain where an address goes (`test -rewrite`), and
+//! more. `imsimta help UTILITY` shows what one of them understands.
+//!
+//! Keywords may be cut to any unambiguous beginning and are not case sensitive. A switch is
+//! negated by `no` behind its dash; a value is attached with `=`. Of two contradictory switches
+//! the last one wins. Every listing takes `-json`. Warnings and errors go to standard error in
+//! the form `%FACILITY-S-IDENT, text`.
+//!
+//! `imsimta qm` without a sub-command is a session with the prompt `qm.maint>`; on a terminal with
+//! editing, history and completion, from a pipe without a prompt.
+//!
+//! # FILES
+//! `ROOT/config/compiled/config_data` is the compiled configuration, `ROOT/data/queue` holds the
+//! message files, `ROOT/data/log` the logs, `ROOT/data/db/hold_list` the stopped channels. ROOT is
+//! SERVERROOT from the environment, else the directory above the one this program lies in.
+//!
+//! # SECURITY
+//! For root and the server user only. Started as root it becomes the server user before it opens
+//! anything, so that no file it makes belongs to root. What it prints of messages, addresses and
+//! logs has its control characters made visible.
+//!
+//! # DIAGNOSTICS
+//! Exit status 0: done, or nothing to do. 1: a mistake in the command, no privilege, an unusable
+//! configuration, or any error line. 2: a daemon that is needed cannot be reached.
+//!
+//! # BUGS
+//! `clean`, `top` and `counters` are not there yet; `run` shows only what the channel program
+//! writes.
+//!
+//! # SEE ALSO
+//! msconfig(1), configure(1), watcher(8), dispatcher(8), job_controller(8)
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let typed: Vec<String> = std::env::args_os()
+        .skip(1)
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    imsimta::run(&typed)
+}

@@ -1,0 +1,110 @@
+//! `imsimta test -mapping`.
+
+use super::configuration;
+use crate::context::{Context, Outcome};
+use mta_command::message::Message;
+use mta_command::output;
+use mta_command::prompt::is_interactive;
+use mta_command::switches::Words;
+use mta_mapping::{Event, Flags, Input, NoCallouts, Silent};
+use serde::Serialize;
+use std::fmt;
+use std::io::{BufRead as _, Write as _};
+
+/// One evaluation.
+#[derive(Debug, Serialize)]
+struct View {
+    output: String,
+    matched: bool,
+    flags: Vec<char>,
+    steps: Vec<Event>,
+    #[serde(skip)]
+    with_steps: bool,
+}
+
+impl fmt::Display for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.with_steps {
+            for step in &self.steps {
+                let indent = "  ".repeat(step.indent());
+                writeln!(
+                    f,
+                    "{}{indent}{}",
+                    super::rewrite::stamp(),
+                    output::visible(&step.to_string())
+                )?;
+            }
+        }
+        writeln!(f, "Output string: {}", output::visible(&self.output))?;
+        let mut shown: Vec<String> = if self.matched {
+            vec!["0".to_owned()]
+        } else {
+            Vec::new()
+        };
+        shown.extend(
+            self.flags
+                .iter()
+                .map(|flag| format!("'{flag}' ({})", u32::from(*flag))),
+        );
+        writeln!(f, "Output flags: [{}]", shown.join(", "))
+    }
+}
+
+pub(super) fn run(context: &Context, words: &Words) -> Outcome {
+    let mut text = None;
+    let config = configuration(context, words.on("image_file"), &mut text)?;
+    let table = match words.value("table") {
+        Some(table) => table.to_owned(),
+        None => ask("Enter table name: ").unwrap_or_default(),
+    };
+    if config.mappings.get(&table).is_none() {
+        let text = format!("no such mapping table: {table}");
+        return Err(Message::error("TEST", "NOSUCHTABLE", text).into());
+    }
+    let answer = |input: &str| {
+        let mut steps: Vec<Event> = Vec::new();
+        let input = Input {
+            flags: Flags::of(words.value("flags").unwrap_or_default()),
+            ..Input::of(input)
+        };
+        let explain = words.is_on("debug", false) || words.is_on("json", false);
+        let mapped = if explain {
+            config.mappings.map(&table, &input, &NoCallouts, &mut steps)
+        } else {
+            config
+                .mappings
+                .map(&table, &input, &NoCallouts, &mut Silent)
+        };
+        let view = View {
+            output: mapped.output,
+            matched: mapped.matched,
+            flags: mapped.flags.iter().collect(),
+            steps,
+            with_steps: words.is_on("debug", false),
+        };
+        output::show(&view, words.is_on("json", false));
+    };
+    match words.parameter(0) {
+        Some(input) => answer(input),
+        None => {
+            while let Some(input) = ask("Input string: ") {
+                answer(&input);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Asks for a line, with a prompt on a terminal only; nothing at the end of input.
+pub(super) fn ask(prompt: &str) -> Option<String> {
+    if is_interactive() {
+        print!("{prompt}");
+        // A prompt that cannot be shown does not keep the answer from being read.
+        drop(std::io::stdout().flush());
+    }
+    let mut line = String::new();
+    match std::io::stdin().lock().read_line(&mut line) {
+        Ok(0) | Err(_) => None,
+        Ok(_) => Some(line.trim_end_matches(['\r', '\n']).to_owned()),
+    }
+}

@@ -198,12 +198,12 @@ impl<'x> Expansion<'x, '_> {
                     let n = modulus.map_or(n, |modulus| n % modulus);
                     in_radix(n, *radix, *width)
                 });
-                self.answer("sequence", file, Ok(text))
+                self.answer("sequence", &file, Ok(text))
             }
             Call::Url(url) => {
                 let url = self.argument(url)?;
                 let result = self.evaluation.callouts.url(&url);
-                self.answer("url", url, result)
+                self.answer("url", &url, result)
             }
             Call::Table { name, argument } => {
                 let name = self.argument(name)?;
@@ -213,14 +213,14 @@ impl<'x> Expansion<'x, '_> {
             Call::Database(key) => {
                 let key = self.argument(key)?;
                 let result = self.evaluation.callouts.database(&key);
-                let value = self.answer("database", key, result)?;
+                let value = self.answer("database", &key, result)?;
                 Ok(self.database_value(&value))
             }
             Call::Domain { domain, attribute } => {
                 let domain = self.argument(domain)?;
                 let callouts = self.evaluation.callouts;
                 let result = callouts.domain_attribute(&domain, attribute);
-                self.answer("domain", format!("{domain},{attribute}"), result)
+                self.answer("domain", &format!("{domain},{attribute}"), result)
             }
             Call::Routine {
                 image,
@@ -229,7 +229,11 @@ impl<'x> Expansion<'x, '_> {
             } => {
                 let argument = self.argument(argument)?;
                 let result = self.evaluation.callouts.routine(image, routine, &argument);
-                self.answer("routine", format!("{image}\\{routine}({argument})"), result)
+                self.answer(
+                    "routine",
+                    &format!("{image}\\{routine}({argument})"),
+                    result,
+                )
             }
         }
     }
@@ -254,13 +258,13 @@ impl<'x> Expansion<'x, '_> {
     fn answer(
         &mut self,
         call: &str,
-        argument: String,
+        argument: &str,
         result: Result<Option<String>, TemporaryFailure>,
     ) -> Result<String, Stop> {
         let depth = self.depth;
         self.evaluation.tell(|| Event::Called {
             call: call.to_owned(),
-            argument: argument.clone(),
+            argument: argument.to_owned(),
             result: result.clone().ok().flatten(),
             depth,
         });

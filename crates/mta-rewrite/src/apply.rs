@@ -4,15 +4,14 @@
 //! part of the address under construction; controls are judged at the end, at `$1~`, or where
 //! they stand. The result of a call-out that is read on as template is executed in its place.
 
-use mta_mapping::ldap_quoted;
 use std::fmt;
 
 use crate::explain::{Event, Place, Trace};
+use crate::output::{Form, Output};
+use crate::parts::{nth_component, user_part, without_components};
 use crate::question::{Direction, Part, Question};
 use crate::surroundings::Surroundings;
-use crate::template::{
-    Case, Control, Piece, Separator, Substitution, Template, UserPart, is_known_form,
-};
+use crate::template::{Case, Control, Piece, Substitution, Template};
 
 /// Most octets that one template may put together.
 const MAX_OUTPUT: usize = 16 * 1024;
@@ -57,22 +56,6 @@ pub(crate) struct Applied {
     pub(crate) temporary: bool,
 }
 
-/// The forms of a template.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Form {
-    /// `A%B@C` and its relatives: an address and a routing system.
-    Address {
-        user: String,
-        domain: String,
-        route: Option<String>,
-        tag: String,
-    },
-    /// `A%B`: start again.
-    Restart { user: String, domain: String },
-    /// Nothing but controls: the host is looked up as it is.
-    AsItIs,
-}
-
 /// Text for the case that no channel is found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ErrorText {
@@ -88,9 +71,15 @@ pub(crate) enum Refusal {
     Place,
     Channel,
     Component,
-    Domain { domain: String, wanted: bool },
+    Domain {
+        domain: String,
+        wanted: bool,
+    },
     Silent(String),
-    Lookup { call: &'static str, argument: String },
+    Lookup {
+        call: &'static str,
+        argument: String,
+    },
     Nesting,
     Form,
 }
@@ -150,123 +139,6 @@ pub(crate) fn apply(
         in_database_value: false,
     };
     application.run(template)
-}
-
-/// The parts of an address under construction.
-#[derive(Debug)]
-pub(crate) struct Output {
-    parts: Vec<String>,
-    separators: Vec<Separator>,
-    case: Case,
-    quotes: bool,
-    /// A control whose argument is being collected.
-    argument: Option<(Control, String)>,
-}
-
-impl Default for Output {
-    fn default() -> Self {
-        Self {
-            parts: vec![String::new()],
-            separators: Vec::new(),
-            case: Case::AsIs,
-            quotes: false,
-            argument: None,
-        }
-    }
-}
-
-impl Output {
-    fn plain(&mut self, text: &str) {
-        match &mut self.argument {
-            Some((_, argument)) => argument.push_str(text),
-            None => {
-                if let Some(part) = self.parts.last_mut() {
-                    part.push_str(text);
-                }
-            }
-        }
-    }
-
-    pub(crate) fn substituted(&mut self, text: &str) {
-        if self.argument.is_some() || (self.case == Case::AsIs && !self.quotes) {
-            return self.plain(text);
-        }
-        let quoted = if self.quotes {
-            ldap_quoted(text)
-        } else {
-            text.to_owned()
-        };
-        match self.case {
-            Case::AsIs => self.plain(&quoted),
-            Case::Lower => self.plain(&quoted.to_ascii_lowercase()),
-            Case::Upper => self.plain(&quoted.to_ascii_uppercase()),
-        }
-    }
-
-    fn separate(&mut self, separator: Separator) {
-        self.separators.push(separator);
-        self.parts.push(String::new());
-    }
-
-    fn len(&self) -> usize {
-        self.parts.iter().map(String::len).sum()
-    }
-
-    /// Makes room for a routing system: what is there becomes user and domain of an address.
-    fn expect_tag(&mut self, matched: &Match<'_>) {
-        use Separator::{At, Percent};
-        self.argument = None;
-        match self.separators.as_slice() {
-            [Percent] => self.separate(At),
-            [At] => {
-                self.separators = vec![Percent];
-                self.separate(At);
-            }
-            [Percent, At] | [At, At] | [At, At, At] => {
-                if let Some(tag) = self.parts.last_mut() {
-                    tag.clear();
-                }
-            }
-            _ => {
-                self.parts = vec![
-                    matched.user.to_owned(),
-                    matched.specification.to_owned(),
-                    String::new(),
-                ];
-                self.separators = vec![Percent, At];
-            }
-        }
-    }
-
-    fn into_form(self) -> Option<Form> {
-        let separators = self.separators;
-        if !separators.is_empty() && !is_known_form(&separators) {
-            return None;
-        }
-        let is_restart = separators == [Separator::Percent];
-        let has_route = separators.starts_with(&[Separator::At, Separator::At]);
-        let mut parts = self.parts.into_iter();
-        let user = parts.next()?;
-        let Some(domain) = parts.next() else {
-            return user.is_empty().then_some(Form::AsItIs);
-        };
-        if is_restart {
-            return Some(Form::Restart { user, domain });
-        }
-        let third = parts.next();
-        let (route, tag) = if has_route {
-            let tag = parts.next().or_else(|| third.clone());
-            (third, tag)
-        } else {
-            (None, third)
-        };
-        Some(Form::Address {
-            tag: tag.unwrap_or_else(|| domain.clone()),
-            user,
-            domain,
-            route,
-        })
-    }
 }
 
 /// Conditions of which several combine with OR within their group.
@@ -355,14 +227,14 @@ impl Application<'_> {
     /// Executes the whole template and judges what is pending; whether the directory was silent.
     fn execute(&mut self, template: &Template) -> Result<bool, Refusal> {
         let mut temporary = false;
-        let mut halt = self.to_end(&template.pieces).err();
+        let mut halt = self.through(&template.pieces).err();
         if matches!(halt, Some(Halt::NoAnswer(_))) {
             temporary = true;
             self.in_argument = false;
             self.in_database_value = false;
             self.output.expect_tag(self.matched);
             let rest = Template::fragment(self.surroundings.domain_failure(), false);
-            halt = self.to_end(&rest).err();
+            halt = self.through(&rest).err();
         }
         match halt {
             Some(Halt::Refused(refusal)) => return Err(refusal),
@@ -384,7 +256,7 @@ impl Application<'_> {
         Ok(temporary)
     }
 
-    fn to_end(&mut self, pieces: &[Piece]) -> Result<(), Halt> {
+    fn through(&mut self, pieces: &[Piece]) -> Result<(), Halt> {
         self.pieces(pieces, 0)?;
         self.close_argument()
     }
@@ -578,7 +450,7 @@ impl Application<'_> {
             .and_then(|()| self.close_argument());
         let inner = std::mem::replace(&mut self.output, outer);
         self.in_argument = was_in_argument;
-        result.map(|()| inner.parts.concat())
+        result.map(|()| inner.into_text())
     }
 }
 
@@ -618,107 +490,4 @@ fn is_reprocessing(channel: &str) -> bool {
             .strip_prefix(name)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
     })
-}
-
-/// User, user without `+detail`, `+detail`; a plus sign in a quoted string is none.
-fn user_part(user: &str, part: UserPart) -> &str {
-    if part == UserPart::Whole {
-        return user;
-    }
-    let mut quoted = false;
-    let mut escaped = false;
-    let plus = user.bytes().position(|byte| {
-        if std::mem::take(&mut escaped) {
-            return false;
-        }
-        match byte {
-            b'\\' => escaped = true,
-            b'"' => quoted = !quoted,
-            _ => {}
-        }
-        byte == b'+' && !quoted
-    });
-    let plus = plus.unwrap_or(user.len());
-    match part {
-        UserPart::Detail => &user[plus..],
-        UserPart::Whole | UserPart::WithoutDetail => &user[..plus],
-    }
-}
-
-/// Start and end of each component; a literal is one.
-fn components(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = (!text.is_empty()).then_some(text);
-    std::iter::from_fn(move || {
-        let text = rest?;
-        let mut inside = false;
-        let dot = text.bytes().position(|byte| {
-            match byte {
-                b'[' => inside = true,
-                b']' => inside = false,
-                _ => {}
-            }
-            byte == b'.' && !inside
-        });
-        rest = dot.map(|dot| &text[dot + 1..]);
-        Some(&text[..dot.unwrap_or(text.len())])
-    })
-}
-
-fn nth_component(text: &str, number: u32, from_right: bool) -> Option<&str> {
-    let mut found = components(text);
-    if from_right {
-        let all: Vec<&str> = found.collect();
-        let place = all.len().checked_sub(number as usize + 1)?;
-        return Some(all[place]);
-    }
-    found.nth(number as usize)
-}
-
-fn without_components(text: &str, dropped: u32) -> &str {
-    let mut found = components(text);
-    let mut rest = text;
-    for _ in 0..dropped {
-        let Some(component) = found.next() else {
-            return "";
-        };
-        rest = rest.get(component.len() + 1..).unwrap_or("");
-    }
-    rest
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn users_fall_into_two_parts() {
-        for (user, plain, detail) in [
-            ("ada+lists", "ada", "+lists"),
-            ("ada", "ada", ""),
-            ("a+b+c", "a", "+b+c"),
-            ("\"a+b\"+c", "\"a+b\"", "+c"),
-        ] {
-            assert_eq!(user_part(user, UserPart::WithoutDetail), plain);
-            assert_eq!(user_part(user, UserPart::Detail), detail);
-            assert_eq!(user_part(user, UserPart::Whole), user);
-        }
-    }
-
-    #[test]
-    fn components_are_dropped_from_the_left() {
-        for (text, dropped, rest) in [
-            ("a.b.c", 0, "a.b.c"),
-            ("a.b.c", 2, "c"),
-            ("a.b.c", 3, ""),
-            ("a.b.c", 9, ""),
-            ("[1.2].b", 1, "b"),
-            ("", 1, ""),
-        ] {
-            assert_eq!(without_components(text, dropped), rest);
-        }
-        assert_eq!(nth_component("a.[1.2].c", 1, false), Some("[1.2]"));
-        assert_eq!(nth_component("a.b.c", 0, true), Some("c"));
-        assert_eq!(nth_component("a.b.c", 3, true), None);
-        assert_eq!(nth_component("", 0, false), None);
-    }
 }

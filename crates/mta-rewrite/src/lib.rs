@@ -52,6 +52,8 @@ mod apply;
 mod call;
 mod explain;
 mod extract;
+mod output;
+mod parts;
 mod question;
 mod rounds;
 mod rule;

@@ -4,9 +4,10 @@ use mta_envelope::address::MAX_ADDRESS;
 use mta_envelope::status::Status;
 use std::ops::ControlFlow;
 
-use crate::apply::{Applied, ErrorText, Form, Match, apply};
+use crate::apply::{Applied, ErrorText, Match, apply};
 use crate::explain::{Event, Place, Trace};
 use crate::extract::{Extracted, extract};
+use crate::output::Form;
 use crate::search::for_each_probe;
 use crate::surroundings::Owner;
 use crate::template::Template;
@@ -155,12 +156,7 @@ impl Rounds<'_> {
     }
 
     /// Tries the rules with one pattern in order, then the one of the domain database.
-    fn probe(
-        &mut self,
-        pattern: &str,
-        in_database: bool,
-        matched: &Match<'_>,
-    ) -> Option<Applied> {
+    fn probe(&mut self, pattern: &str, in_database: bool, matched: &Match<'_>) -> Option<Applied> {
         self.key.clear();
         self.key.push_str(&self.tag);
         self.key.make_ascii_lowercase();

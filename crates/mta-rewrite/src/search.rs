@@ -67,7 +67,10 @@ pub(crate) fn for_each_probe<B>(
                         literal,
                     })?;
                 }
-                set(&mut pattern, &[&folded[split..component.start], &head, behind]);
+                set(
+                    &mut pattern,
+                    &[&folded[split..component.start], &head, behind],
+                );
                 visit(Probe {
                     pattern: &pattern,
                     in_database: true,
@@ -127,7 +130,10 @@ fn shortened_literal(folded: &str, component: Component, kept: usize) -> (String
             .nth(kept - 1)
             .map_or(text.len(), |(dot, _)| dot + 1),
     };
-    (format!("[{}]", &text[..length]), (inside.0 + length, inside.1))
+    (
+        format!("[{}]", &text[..length]),
+        (inside.0 + length, inside.1),
+    )
 }
 
 /// The inside of a specification that is nothing but a literal.
@@ -301,7 +307,10 @@ mod tests {
         let mut found = Vec::new();
         let end: ControlFlow<()> = for_each_probe(specification, true, |probe| {
             let (start, end) = probe.literal;
-            found.push((probe.pattern.to_owned(), specification[start..end].to_owned()));
+            found.push((
+                probe.pattern.to_owned(),
+                specification[start..end].to_owned(),
+            ));
             ControlFlow::Continue(())
         });
         assert!(end.is_continue());

@@ -1,1 +1,20 @@
-//! msconfig: to be described.
+//! The programs that write the configuration: `configure`, which makes the first one, and
+//! `msconfig`, which changes it.
+//!
+//! This crate owns the wording and the rules of both programs. What options there are and how
+//! files look is the business of `mta-config`; nothing here parses a file.
+//!
+//! `configure` goes from arguments to a plan, from the plan to files ([`configure`]).
+//!
+//! Whoever changes the configuration holds [`lock::configuration`] from reading to having
+//! written, so that two at once cannot lose each other's change.
+
+pub mod configure;
+pub mod lock;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,169 @@
+//! Putting the files of a configuration in place.
+//!
+//! As root, the directories are made and given to the server user, `restricted.cnf` is written,
+//! and root is given up before anything else is done: no other file can come to belong to root.
+
+use super::accounts::{Account, ldif};
+use super::plan::Plan;
+use super::{Error, initial, notices};
+use crate::lock;
+use mta_config::source::save;
+use mta_config::{Config, Restricted, ServerRoot};
+use mta_process::privilege::{give_up_root, is_root};
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// Makes the directories and writes the files.
+pub(super) fn place(root: &ServerRoot, plan: &Plan, accounts: &[Account]) -> Result<(), Error> {
+    directories(root, plan)?;
+    let accounts_of_server = Restricted {
+        user: plan.user.user.clone(),
+        group: None,
+        noprivuser: None,
+    };
+    let path = root.restricted();
+    let text = mta_config::source::write_restricted(&accounts_of_server);
+    restricted(root, text.as_bytes()).map_err(|source| Error::Write { path, source })?;
+    if is_root() {
+        give_up_root(&plan.user)?;
+    }
+    let _lock = lock::configuration(root).map_err(|source| Error::Write {
+        path: root.config(),
+        source,
+    })?;
+    let _lock = _lock.ok_or(Error::Busy)?;
+    for (name, text) in notices::TEMPLATES {
+        write(root, &root.config().join(name), text.as_bytes())?;
+    }
+    keep_directory(root)?;
+    write(root, &root.directory(), ldif(plan, accounts).as_bytes())?;
+    // An image of what was there before would go on to count.
+    remove(&root.image())?;
+    let note = save::Note {
+        time: crate::now(),
+        user: &plan.user.user,
+        remark: "initial",
+    };
+    save::save(root, &initial::tree(plan), note).map_err(|source| Error::Write {
+        path: root.config_xml(),
+        source,
+    })?;
+    match Config::from_text(root) {
+        Ok(_) => Ok(()),
+        Err(faults) => {
+            let first = faults.into_iter().next().expect("a failed load has a fault");
+            Err(Error::Unusable(first))
+        }
+    }
+}
+
+fn write(root: &ServerRoot, path: &Path, content: &[u8]) -> Result<(), Error> {
+    save::file(path, content, &root.config()).map_err(|source| Error::Write {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Makes what is missing, and gives everything to the server user: `data` and all below 0700,
+/// `config` open for looking in.
+fn directories(root: &ServerRoot, plan: &Plan) -> Result<(), Error> {
+    let private = [
+        root.data(),
+        root.queue(),
+        root.log(),
+        root.tmp(),
+        root.store(),
+        root.db(),
+        root.config().join("compiled"),
+        root.old_configs(),
+    ];
+    make(&root.config(), 0o755, plan)?;
+    for path in private {
+        make(&path, 0o700, plan)?;
+    }
+    log_link(root, plan)
+}
+
+fn make(path: &Path, mode: u32, plan: &Plan) -> Result<(), Error> {
+    let made = || {
+        match fs::DirBuilder::new().mode(mode).create(path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+        give(path, plan)
+    };
+    made().map_err(|source| Error::Write {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Gives a file to the server user, if we may give.
+fn give(path: &Path, plan: &Plan) -> io::Result<()> {
+    if is_root() {
+        std::os::unix::fs::lchown(path, Some(plan.user.uid), Some(plan.user.gid))?;
+    }
+    Ok(())
+}
+
+/// `ROOT/log` leads to the logs.
+fn log_link(root: &ServerRoot, plan: &Plan) -> Result<(), Error> {
+    let path = root.root().join("log");
+    let made = || {
+        if fs::symlink_metadata(&path).is_err() {
+            std::os::unix::fs::symlink("data/log", &path)?;
+            give(&path, plan)?;
+        }
+        Ok(())
+    };
+    made().map_err(|source| Error::Write {
+        path: path.clone(),
+        source,
+    })
+}
+
+/// Writes `restricted.cnf`, which everybody may read and only its owner may change: root when we
+/// are root, else whoever we are.
+fn restricted(root: &ServerRoot, content: &[u8]) -> io::Result<()> {
+    let path = root.restricted();
+    let aside = root.config().join(".restricted.cnf.new");
+    match fs::remove_file(&aside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let mut options = fs::OpenOptions::new();
+    let mut file = options.write(true).create_new(true).open(&aside)?;
+    io::Write::write_all(&mut file, content)?;
+    file.set_permissions(fs::Permissions::from_mode(0o644))?;
+    file.sync_all()?;
+    fs::rename(&aside, &path)
+}
+
+/// A directory that is there already is kept beside the new one.
+fn keep_directory(root: &ServerRoot) -> Result<(), Error> {
+    let path = root.directory();
+    if !path.exists() {
+        return Ok(());
+    }
+    let kept = free_name(&path);
+    fs::rename(&path, &kept).map_err(|source| Error::Write { path: kept, source })
+}
+
+fn free_name(path: &Path) -> PathBuf {
+    let numbered = (1_u32..).map(|number| path.with_extension(format!("ldif.{number}")));
+    let mut free = numbered.filter(|path| !path.exists());
+    free.next().expect("there are more numbers than files")
+}
+
+fn remove(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::Write {
+            path: path.to_owned(),
+            source,
+        }),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

@@ -88,6 +88,7 @@ pub(super) struct Connection {
 }
 
 /// What is watched.
+#[derive(Debug, Clone, Copy)]
 enum Watched {
     Signals,
     Wake,
@@ -214,7 +215,9 @@ impl<'a> Controller<'a> {
             match signal {
                 Signal::Terminate | Signal::Interrupt => self.shut_down(),
                 Signal::Child => self.reap(),
-                Signal::Hangup => self.read_hold_list(),
+                Signal::Hangup => {
+                    self.read_hold_list();
+                }
                 Signal::User1 | Signal::Kill => {}
             }
         }
@@ -582,13 +585,18 @@ impl<'a> Controller<'a> {
         }
     }
 
-    /// Reads the hold list again: the list is the truth, whoever told us or did not.
-    pub(super) fn read_hold_list(&mut self) {
+    /// Reads the hold list again: the list is the truth, whoever told us or did not. Whether it
+    /// could be read.
+    pub(super) fn read_hold_list(&mut self) -> bool {
         match self.parts.hold_list.list() {
             Ok(stopped) => {
                 self.tell(Event::HoldList(stopped), None);
+                true
             }
-            Err(error) => self.complain(&error, "the hold list stays as it was"),
+            Err(error) => {
+                self.complain(&error, "stopped channels stay as they are");
+                false
+            }
         }
     }
 

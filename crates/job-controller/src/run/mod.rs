@@ -133,19 +133,20 @@ fn system(doing: &'static str) -> impl FnOnce(io::Error) -> Error {
 pub fn run(arguments: &Arguments) -> Result<(), Error> {
     start::prepare();
     let root = server_root(arguments)?;
-    // Read before root is given up, whoever may read it; the messages come after the log exists.
-    let config = Config::load(&root);
     if privilege::is_root() {
-        privilege::give_up_root(&server_user(&root, config.as_ref().ok())?)?;
+        // The accounts are all that is read as root.
+        let accounts = mta_config::source::accounts(&root).map_err(LoadError::from)?;
+        let user = Identity::lookup(&accounts.user, accounts.group.as_deref())?;
+        privilege::give_up_root(&user)?;
     }
     let _lock = take_lock(&root.config())?;
     let log = ProgramLog::open(&root.log(), DAEMON).map_err(|source| Error::Log {
         path: root.log(),
         source,
     })?;
-    let ended = config
+    let ended = Config::load(&root)
         .map_err(Error::from)
-        .and_then(|config| serve(&root, config, &log));
+        .and_then(|config| serve(&root, &config, &log));
     match &ended {
         Ok(()) => log.write("job_controller ends"),
         Err(error) => log.write(&format!(
@@ -167,16 +168,6 @@ fn server_root(arguments: &Arguments) -> Result<ServerRoot, Error> {
     Ok(ServerRoot::new(root))
 }
 
-/// Who we are when we are not root: as `restricted.cnf` says, else whoever owns the data.
-fn server_user(root: &ServerRoot, config: Option<&Config>) -> Result<Identity, PrivilegeError> {
-    match config.map(|config| &config.restricted) {
-        Some(restricted) if !restricted.user.is_empty() => {
-            Identity::lookup(&restricted.user, restricted.group.as_deref())
-        }
-        _ => Identity::of_owner(&root.data()),
-    }
-}
-
 fn take_lock(config_dir: &Path) -> Result<Lock, Error> {
     let path = lock::daemon_path(config_dir, DAEMON);
     match Lock::acquire_within(&path, PREDECESSOR) {
@@ -186,7 +177,7 @@ fn take_lock(config_dir: &Path) -> Result<Lock, Error> {
     }
 }
 
-fn serve(root: &ServerRoot, config: Config, log: &ProgramLog) -> Result<(), Error> {
+fn serve(root: &ServerRoot, config: &Config, log: &ProgramLog) -> Result<(), Error> {
     // Fewer descriptors than wished for mean fewer clients at a time, which is no reason to end.
     drop(start::raise_descriptor_limit(DESCRIPTORS));
     let listened = [
@@ -204,7 +195,7 @@ fn serve(root: &ServerRoot, config: Config, log: &ProgramLog) -> Result<(), Erro
     let stopped = hold_list.list()?;
     let listener = Listener::bind(&root.config(), DAEMON)?;
     let mut clock = Clock::start().map_err(system("reading the clock"))?;
-    let scheduler = Scheduler::new(Settings::of(&config), stopped, clock.now());
+    let scheduler = Scheduler::new(Settings::of(config), stopped, clock.now());
     log.write(&format!(
         "job_controller {} starts for {} (image {} {})",
         env!("CARGO_PKG_VERSION"),
@@ -214,7 +205,7 @@ fn serve(root: &ServerRoot, config: Config, log: &ProgramLog) -> Result<(), Erro
     ));
     let controller = Controller::new(controller::Parts {
         root,
-        identity: config.identity,
+        identity: config.identity.clone(),
         log,
         queue,
         hold_list,

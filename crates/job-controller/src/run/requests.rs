@@ -65,8 +65,11 @@ impl Controller<'_> {
                 self.hint(asker, Event::Submit { channel, poll });
             }
             Request::StopChannel(_) | Request::StartChannel(_) => {
-                self.read_hold_list();
-                self.reply(asker, &Reply::Ok);
+                if self.read_hold_list() {
+                    self.reply(asker, &Reply::Ok);
+                } else {
+                    self.refuse(asker, "the Job Controller cannot read the hold list");
+                }
             }
             Request::View { channel, cursor } => {
                 let (rows, next) = self.parts.scheduler.view(channel.as_ref(), cursor);

@@ -41,8 +41,8 @@ impl Scheduler {
         }
     }
 
-    pub(super) fn released(&mut self, entry: Entry) {
-        self.take_in(&entry, Origin::Released);
+    pub(super) fn released(&mut self, entry: &Entry) {
+        self.take_in(entry, Origin::Released);
     }
 
     pub(super) fn forgotten(&mut self, channel: &ChannelName, place: &Place) {
@@ -233,7 +233,7 @@ impl Scheduler {
     }
 
     /// Sends a queue to the end of the round.
-    pub(super) fn to_the_end(&mut self, id: QueueId) {
+    pub(super) fn send_to_the_end(&mut self, id: QueueId) {
         self.turn += 1;
         let turn = self.turn;
         let queue = self.cache.queue_mut(id);

@@ -222,7 +222,7 @@ impl Scheduler {
         self.works.insert(work, InHand { slot, holder });
         self.in_hand.insert(slot, work);
         self.cache.queue_mut(queue).threads += 1;
-        self.to_the_end(queue);
+        self.send_to_the_end(queue);
         let host = self.cache.queue(queue).host.to_string();
         self.channels[channel.index()].asking.remove(&(id, thread));
         self.channels[channel.index()].handed_out += 1;

@@ -168,7 +168,7 @@ impl Scheduler {
             Event::Enqueued(entries) => self.enqueued(entries),
             Event::Found(found) => self.found(found),
             Event::ScanDone => self.scan_done(),
-            Event::Released(entry) => self.released(entry),
+            Event::Released(entry) => self.released(&entry),
             Event::Forgotten { channel, place } => self.forgotten(&channel, &place),
             Event::Arrived(arrival) => self.arrived(&arrival),
             Event::Next {

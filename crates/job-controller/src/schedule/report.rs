@@ -163,11 +163,11 @@ impl Scheduler {
             let host = thread
                 .bound
                 .map(|queue| self.cache.queue(queue).host.to_string());
-            if let Some(host) = host.filter(|host| !host.is_empty() && !hosts.contains(host)) {
-                if let Some(left) = room.checked_sub(host.len() + 9) {
-                    *room = left;
-                    hosts.push(host);
-                }
+            if let Some(host) = host.filter(|host| !host.is_empty() && !hosts.contains(host))
+                && let Some(left) = room.checked_sub(host.len() + 9)
+            {
+                *room = left;
+                hosts.push(host);
             }
             let ThreadState::Working(work) = thread.state else {
                 continue;

@@ -166,7 +166,7 @@ fn programs_that_do_not_come_or_do_not_end_are_helped_along() {
     let mut bench = Bench::new(settings());
     bench.enqueue(&mail("ims-ms", 0..1));
     assert_eq!(bench.pass(200), ["term 1", "kill 1"]);
-    let mut bench = Bench::new(super::settings());
+    let mut bench = Bench::new(settings());
     bench.enqueue(&mail("ims-ms", 0..1));
     bench.arrive(1, "ims-ms", 1);
     bench.next(1, 0);

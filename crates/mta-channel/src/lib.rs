@@ -5,3 +5,8 @@
 
 pub mod dequeue;
 pub mod enqueue;
+mod headers;
+pub mod notify;
+pub mod product;
+pub mod session;
+pub mod store;

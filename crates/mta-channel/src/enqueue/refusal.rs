@@ -15,6 +15,8 @@ pub struct Refusal {
     pub status: Status,
     /// One sentence, with the address behind its colon where there is one.
     pub text: String,
+    /// The session ends with this answer.
+    pub close: bool,
 }
 
 impl Refusal {
@@ -25,7 +27,15 @@ impl Refusal {
             code,
             status,
             text: text.into(),
+            close: false,
         }
+    }
+
+    /// Same refusal, and the session ends.
+    #[must_use]
+    pub fn and_close(mut self) -> Self {
+        self.close = true;
+        self
     }
 
     /// A permanent refusal of `address`: `550 X.Y.Z text: address`.

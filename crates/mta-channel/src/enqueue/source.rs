@@ -90,6 +90,8 @@ pub struct Source {
     pub port_probe: String,
     /// The thread or session number for `log_process`.
     pub thread: Option<u32>,
+    /// The reprocess channel brings the message back: nothing is put off to it again.
+    pub reprocessing: bool,
 }
 
 impl Source {
@@ -104,6 +106,7 @@ impl Source {
             authenticated: None,
             port_probe: String::new(),
             thread: None,
+            reprocessing: false,
         }
     }
 

@@ -1,0 +1,159 @@
+//! Tells the Job Controller about new files, without ever making an enqueue wait.
+//!
+//! A hint goes into a bounded list; a thread of its own takes everything that is there and
+//! sends it. If the Job Controller is away, hints are dropped: it scans the queue when it comes
+//! back, and from time to time anyhow. Disk is the truth.
+
+use mta_ipc::Client;
+use mta_ipc::job_controller::{DAEMON, Entry, Reply, Request};
+use mta_queue::enqueue::Placed;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::time::{Duration, Instant};
+
+/// Hints that may wait to be sent.
+const WAITING: usize = 4096;
+
+/// Entries in one request; with the longest names they stay well under a frame.
+const BATCH: usize = 64;
+
+/// How long the Job Controller may take to answer a greeting.
+const GREETING: Duration = Duration::from_secs(5);
+
+/// How long to wait after a failed connection before the next is tried.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Where hints are put.
+#[derive(Debug, Clone)]
+pub(super) struct Hints {
+    waiting: SyncSender<Note>,
+}
+
+/// What the sending thread is given.
+enum Note {
+    /// A file to tell of.
+    Placed(Entry),
+    /// To be answered once everything before it is out.
+    Flush(SyncSender<()>),
+}
+
+impl Hints {
+    /// Starts the thread that sends. Without a thread (the system refuses one) hints go nowhere,
+    /// and the Job Controller finds the files by itself.
+    pub(super) fn start(config_dir: PathBuf, program: &str) -> Self {
+        let (waiting, arriving) = sync_channel(WAITING);
+        let program = program.to_owned();
+        let started = std::thread::Builder::new()
+            .name(format!("{program} hints"))
+            .stack_size(256 * 1024)
+            .spawn(move || Sender::new(config_dir, program).run(&arriving));
+        // Without its thread the receiving end is gone and every hint is dropped.
+        drop(started);
+        Self { waiting }
+    }
+
+    /// Leaves a hint, or drops it if too many wait.
+    pub(super) fn leave(&self, entry: Entry) {
+        // A hint that is lost costs time, never mail.
+        drop(self.waiting.try_send(Note::Placed(entry)));
+    }
+
+    /// Waits until everything left so far is sent or dropped, or `within` has passed. For
+    /// programs that are about to end.
+    pub(super) fn flush(&self, within: Duration) {
+        let (done, wait) = sync_channel(1);
+        if self.waiting.send(Note::Flush(done)).is_ok() {
+            // Not in time, or not at all: a hint that is lost costs time, never mail.
+            drop(wait.recv_timeout(within));
+        }
+    }
+}
+
+struct Sender {
+    config_dir: PathBuf,
+    program: String,
+    client: Option<Client<Request, Reply>>,
+    failed: Option<Instant>,
+}
+
+impl Sender {
+    const fn new(config_dir: PathBuf, program: String) -> Self {
+        Self {
+            config_dir,
+            program,
+            client: None,
+            failed: None,
+        }
+    }
+
+    fn run(mut self, arriving: &Receiver<Note>) {
+        while let Ok(first) = arriving.recv() {
+            let mut batch = Vec::new();
+            let mut flushed = Vec::new();
+            let mut next = Some(first);
+            while let Some(note) = next.take() {
+                match note {
+                    Note::Placed(entry) => batch.push(entry),
+                    Note::Flush(done) => flushed.push(done),
+                }
+                if batch.len() < BATCH {
+                    next = match arriving.try_recv() {
+                        Ok(note) => Some(note),
+                        Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
+                    };
+                }
+            }
+            if !batch.is_empty() {
+                self.send(&Request::Enqueued(batch));
+            }
+            for done in flushed {
+                // Whoever asked may have given up waiting.
+                drop(done.try_send(()));
+            }
+        }
+    }
+
+    /// Sends, on a new connection if the old one has ended meanwhile.
+    fn send(&mut self, request: &Request) {
+        for _ in 0..2 {
+            let Some(client) = self.client() else { return };
+            if client.tell(request).is_ok() {
+                return;
+            }
+            self.client = None;
+        }
+    }
+
+    fn client(&mut self) -> Option<&Client<Request, Reply>> {
+        if self.client.as_ref().is_some_and(Client::is_closed) {
+            self.client = None;
+        }
+        if self.client.is_none() {
+            if self.failed.is_some_and(|when| when.elapsed() < PAUSE) {
+                return None;
+            }
+            self.client = Client::connect(&self.config_dir, DAEMON, &self.program, GREETING).ok();
+            self.failed = self.client.is_none().then(Instant::now);
+        }
+        self.client.as_ref()
+    }
+}
+
+/// The entry for a file that has just been placed; `host` only where the channel sorts by it.
+pub(super) fn entry(placed: &Placed, sorts_by_host: bool) -> Entry {
+    let envelope = &placed.envelope;
+    let host = match envelope.recipients.first() {
+        Some(recipient) if sorts_by_host => recipient.sort_host(),
+        Some(_) | None => String::new(),
+    };
+    Entry {
+        channel: placed.channel.clone(),
+        place: placed.place.clone(),
+        priority: envelope.priority,
+        host,
+        size: placed.size,
+        recipients: u32::try_from(envelope.recipients.len()).unwrap_or(u32::MAX),
+        arrived: envelope.arrived,
+        not_before: envelope.deferred_until,
+    }
+}

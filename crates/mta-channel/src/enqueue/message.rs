@@ -1,0 +1,285 @@
+//! The message itself, from its first octet to the moment it is safe.
+//!
+//! Octets come in pieces of any length, lines end in LF. The header is kept until it is
+//! complete, and with it the first 64 KiB of the body, in which a long line may still call for
+//! one more header line. Then fix-ups, our trace line and the loop counts are settled, and from
+//! there on everything goes straight into the draft of the queue files. A message that cannot be
+//! taken is remembered as such and nothing more of it is kept.
+
+use super::fault::over_transaction_limit;
+use super::hints;
+use super::refusal::Refusal;
+use super::split::Group;
+use super::transaction::Transaction;
+use crate::headers::{self, Facts, Finished};
+use mta_config::ChannelOption;
+use mta_envelope::status::Status;
+use mta_log::record::{Action, MessageRecord, Record, transport};
+use mta_message::header::{Collector, Header, Progress};
+use mta_queue::enqueue::{Draft, Placed, Plan};
+
+/// Largest header, in octets: with a body as large, a session stays within its 512 KiB.
+const MAX_HEADER: usize = 256 * 1024;
+
+/// Octets of the body that are kept while the header may still change.
+const EARLY: usize = 64 * 1024;
+
+/// A message that is being received.
+#[must_use = "a message is nowhere until it is finished"]
+#[derive(Debug)]
+pub struct MessageWriter {
+    transaction: Transaction,
+    groups: Vec<Group>,
+    state: State,
+    /// Octets as SIZE counts them, with two for each line end.
+    octets: u64,
+    lines: u64,
+}
+
+#[derive(Debug)]
+enum State {
+    Header(Collector),
+    /// The header as received, and the beginning of the body.
+    Early(Header, Vec<u8>),
+    Body(Box<Draft>),
+    Failed(Refusal),
+}
+
+/// A message that is safe.
+#[derive(Debug, Clone)]
+pub struct Enqueued {
+    /// `ID@HOST`, for the final answer.
+    pub envelope_id: String,
+    /// Its files.
+    pub files: Vec<Placed>,
+}
+
+impl MessageWriter {
+    pub(super) const fn new(transaction: Transaction, groups: Vec<Group>) -> Self {
+        Self {
+            transaction,
+            groups,
+            state: State::Header(Collector::new(MAX_HEADER)),
+            octets: 0,
+            lines: 0,
+        }
+    }
+
+    /// Adds a header line of ours, without its line end. Lost when more than 64 KiB of the body
+    /// have come already.
+    pub fn add_header(&mut self, line: &str) {
+        if !self.transaction.headers.iter().any(|known| known == line) {
+            self.transaction.headers.push(line.to_owned());
+        }
+    }
+
+    /// Takes the next octets.
+    pub fn write(&mut self, octets: &[u8]) {
+        let lines = octets.iter().filter(|octet| **octet == b'\n').count() as u64;
+        self.octets += octets.len() as u64 + lines;
+        self.lines += lines;
+        self.check_limits();
+        match &mut self.state {
+            State::Header(collector) => match collector.push(octets) {
+                Progress::More => {}
+                Progress::End { used } => self.end_header(&octets[used..]),
+                Progress::TooLong => {
+                    let text = format!(
+                        "message header is larger than {} kilobytes",
+                        MAX_HEADER / 1024
+                    );
+                    let refusal = Refusal::new(552, Status::new(5, 3, 4), text);
+                    self.state = State::Failed(refusal);
+                }
+            },
+            State::Early(_, body) => {
+                body.extend_from_slice(octets);
+                if body.len() > EARLY {
+                    self.open();
+                }
+            }
+            State::Body(draft) => {
+                if let Err(error) = draft.body(octets) {
+                    self.state = State::Failed(self.transaction.queue_trouble(&error));
+                }
+            }
+            State::Failed(_) => {}
+        }
+    }
+
+    /// Makes everything durable, writes the records, leaves the hints.
+    ///
+    /// # Errors
+    /// The refusal of the message; nothing of it is left behind then.
+    pub fn finish(mut self) -> Result<Enqueued, Refusal> {
+        if matches!(self.state, State::Header(_)) {
+            self.end_header(&[]);
+        }
+        self.open();
+        let committed = match std::mem::replace(&mut self.state, State::Failed(unfinished())) {
+            State::Body(draft) => draft
+                .commit()
+                .map_err(|error| self.transaction.queue_trouble(&error)),
+            State::Failed(refusal) => Err(refusal),
+            State::Header(_) | State::Early(..) => Err(unfinished()),
+        };
+        let placed = committed.inspect_err(|refusal| self.transaction.record_refusal(refusal))?;
+        record(&self.transaction, &placed);
+        for (file, group) in placed.iter().zip(&self.groups) {
+            if !file.place.file.is_held() {
+                let hint = hints::entry(file, group.sorts_by_host);
+                self.transaction.shared.hints().leave(hint);
+            }
+        }
+        Ok(Enqueued {
+            envelope_id: self.transaction.id,
+            files: placed,
+        })
+    }
+
+    fn check_limits(&mut self) {
+        if matches!(self.state, State::Failed(_)) {
+            return;
+        }
+        let limit = self.transaction.size_limit;
+        if let Some(limit) = limit.filter(|limit| self.octets > *limit) {
+            self.state = State::Failed(over_transaction_limit(self.octets, limit));
+            return;
+        }
+        let limit = self.transaction.line_limit;
+        if let Some(limit) = limit.filter(|limit| self.lines > *limit) {
+            let config = &self.transaction.config;
+            let whose = super::fault::SizeLimit::ChannelLines;
+            self.state = State::Failed(whose.refuse(config, limit, ""));
+        }
+    }
+
+    /// The header is complete; `body` is what came behind it.
+    fn end_header(&mut self, body: &[u8]) {
+        let taken = State::Failed(unfinished());
+        if let State::Header(collector) = std::mem::replace(&mut self.state, taken) {
+            let (header, mut start) = collector.finish();
+            start.extend_from_slice(body);
+            self.state = State::Early(header, start);
+        }
+    }
+
+    /// Settles the header and opens the draft, unless that is done.
+    fn open(&mut self) {
+        if !matches!(self.state, State::Early(..)) {
+            return;
+        }
+        let taken = State::Failed(unfinished());
+        if let State::Early(header, body) = std::mem::replace(&mut self.state, taken) {
+            self.state = match self.draft(header, &body) {
+                Ok(draft) => State::Body(draft),
+                Err(refusal) => State::Failed(refusal),
+            };
+        }
+    }
+
+    fn draft(&self, header: Header, body: &[u8]) -> Result<Box<Draft>, Refusal> {
+        let config = &self.transaction.config;
+        let all_are = |option| {
+            self.groups.iter().all(|group| {
+                let channel = config.channel(&group.channel);
+                channel.is_some_and(|channel| channel.is(option))
+            })
+        };
+        let facts = Facts {
+            config,
+            source: &self.transaction.source,
+            sender: self.transaction.sender.as_ref(),
+            original_sender: self.transaction.original_sender.as_ref(),
+            recipients: &self.transaction.given,
+            original_recipient: self.transaction.original_recipient.as_deref(),
+            id: &self.transaction.id,
+            now: self.transaction.now,
+            added: &self.transaction.headers,
+            four_digit_years: all_are(ChannelOption::Datefour),
+            days_of_week: all_are(ChannelOption::Dayofweek),
+        };
+        let finished = headers::finish(header, &facts)?;
+        let mut draft = self.transaction.shared.queue.draft(self.plans(&finished));
+        let id = finished.message_id.as_deref();
+        draft
+            .header(&finished.header, id, finished.priority)
+            .and_then(|()| draft.body(body))
+            .map_err(|error| self.transaction.queue_trouble(&error))?;
+        Ok(Box::new(draft))
+    }
+
+    fn plans(&self, finished: &Finished) -> Vec<Plan> {
+        self.groups
+            .iter()
+            .map(|group| Plan {
+                channel: group.channel.clone(),
+                subdirs: group.subdirs,
+                envelope: self.transaction.envelope(group),
+                held: group.held.clone().or_else(|| finished.held.clone()),
+            })
+            .collect()
+    }
+}
+
+/// A writer whose header never ended; cannot happen, and is temporary if it does.
+fn unfinished() -> Refusal {
+    Refusal::new(451, Status::new(4, 3, 0), "message is not complete")
+}
+
+/// One `E` record for each recipient of each file.
+fn record(transaction: &Transaction, placed: &[Placed]) {
+    let source = &transaction.source;
+    let block = transaction.config.block_size();
+    let (transport, application) = match &source.peer {
+        Some(peer) => (
+            Some(transport(Some(peer.local), Some(peer.remote))),
+            Some(
+                peer.helo
+                    .as_ref()
+                    .map_or_else(|| "SMTP".to_owned(), |helo| format!("SMTP/{helo}")),
+            ),
+        ),
+        None => (None, None),
+    };
+    let paths: Vec<String> = placed
+        .iter()
+        .map(|file| file.path.display().to_string())
+        .collect();
+    let originals: Vec<Vec<String>> = placed
+        .iter()
+        .map(|file| {
+            let recipients = file.envelope.recipients.iter();
+            recipients
+                .map(|recipient| recipient.original_text())
+                .collect()
+        })
+        .collect();
+    let mut records = Vec::new();
+    for (file, (path, originals)) in placed.iter().zip(paths.iter().zip(&originals)) {
+        let envelope = &file.envelope;
+        for (recipient, original) in envelope.recipients.iter().zip(originals) {
+            let mut record = MessageRecord::new(transaction.now, &source.channel, Action::Enqueued);
+            record.thread = source.thread;
+            record.destination = Some(&file.channel);
+            record.modifiers = source.protocol.modifiers;
+            record.blocks = envelope.blocks(block);
+            record.sender = envelope.sender_text();
+            record.original = original;
+            record.current = recipient.address.as_str();
+            record.notify = Some((recipient.notify, recipient.original.is_some()));
+            record.file = Some(path);
+            record.envelope_id = &envelope.id;
+            record.message_id = envelope.message_id.as_deref();
+            record.user = &envelope.user;
+            record.source_system = &envelope.source_system;
+            record.priority = envelope.priority;
+            record.transport = transport.as_deref();
+            record.application = application.as_deref();
+            records.push(Record::Message(record));
+        }
+    }
+    transaction
+        .shared
+        .record(&transaction.config, &source.channel, &records);
+}

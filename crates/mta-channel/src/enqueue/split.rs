@@ -1,0 +1,149 @@
+//! From accepted recipients to message files: who shares a file with whom.
+//!
+//! Recipients of one channel share a file unless its options say otherwise: `single_sys` wants a
+//! file for each host, `single` one for each recipient, `addrsperfile` caps them. What is held,
+//! and what has another envelope From, always lies apart.
+
+use mta_config::{Channel, ChannelOption, Config};
+use mta_envelope::address::Address;
+use mta_envelope::envelope::{Notify, Recipient};
+use mta_envelope::names::ChannelName;
+use std::collections::HashMap;
+
+/// One recipient, and where it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Addressed {
+    /// The channel.
+    pub channel: ChannelName,
+    /// The recipient of the file.
+    pub recipient: Recipient,
+    /// Why it is held, if it is.
+    pub held: Option<String>,
+    /// Another envelope From than the message's, if a list says so.
+    pub sender: Option<Option<Address>>,
+}
+
+/// The recipients of one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Group {
+    /// The channel in whose queue the file goes.
+    pub channel: ChannelName,
+    /// How many subdirectories that queue has.
+    pub subdirs: u16,
+    /// Whether the Job Controller sorts the channel by host.
+    pub sorts_by_host: bool,
+    /// Why the file is held, if it is.
+    pub held: Option<String>,
+    /// Another envelope From than the message's.
+    pub sender: Option<Option<Address>>,
+    /// The recipients, at least one.
+    pub recipients: Vec<Recipient>,
+}
+
+/// What recipients of one file have in common.
+#[derive(PartialEq, Eq, Hash)]
+struct Key {
+    channel: ChannelName,
+    held: Option<String>,
+    sender: Option<Option<Address>>,
+    host: Option<String>,
+}
+
+/// Puts recipients into files, in the order in which they came.
+#[must_use]
+pub(super) fn split(config: &Config, addressed: Vec<Addressed>) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    let mut open: HashMap<Key, usize> = HashMap::new();
+    for one in addressed {
+        let channel = config.channel(&one.channel);
+        let most = most_recipients(channel);
+        let by_host = sorts_by_host(channel);
+        let key = Key {
+            host: by_host.then(|| one.recipient.sort_host()),
+            channel: one.channel.clone(),
+            held: one.held.clone(),
+            sender: one.sender.clone(),
+        };
+        let known = open
+            .get(&key)
+            .filter(|at| groups[**at].recipients.len() < most);
+        if let Some(at) = known {
+            groups[*at].recipients.push(one.recipient);
+            continue;
+        }
+        open.insert(key, groups.len());
+        groups.push(Group {
+            channel: one.channel,
+            subdirs: channel.map_or(0, Channel::subdirs),
+            sorts_by_host: by_host,
+            held: one.held,
+            sender: one.sender,
+            recipients: vec![one.recipient],
+        });
+    }
+    groups
+}
+
+/// Merges recipients that would get the same message twice in the same place. What one of them
+/// wants to be told is told; the first one's original address stays.
+pub(super) fn merge(addressed: &mut Vec<Addressed>) {
+    let mut first: HashMap<(ChannelName, String, Option<String>), usize> = HashMap::new();
+    let mut kept: Vec<Addressed> = Vec::with_capacity(addressed.len());
+    for one in addressed.drain(..) {
+        let address = &one.recipient.address;
+        let mailbox = match address.as_str().rsplit_once('@') {
+            Some((local, domain)) => format!("{local}@{}", domain.to_ascii_lowercase()),
+            None => address.as_str().to_owned(),
+        };
+        let place = (
+            one.channel.clone(),
+            mailbox,
+            one.recipient.store_options.clone(),
+        );
+        match first.get(&place) {
+            Some(at) => {
+                let known = &mut kept[*at];
+                known.recipient.notify = both(known.recipient.notify, one.recipient.notify);
+                if one.held.is_none() {
+                    known.held = None;
+                }
+            }
+            None => {
+                first.insert(place, kept.len());
+                kept.push(one);
+            }
+        }
+    }
+    *addressed = kept;
+}
+
+/// NOTIFY for somebody who is addressed twice: NEVER only if both say so.
+const fn both(a: Notify, b: Notify) -> Notify {
+    let bits = a.0 | b.0;
+    if a.0 & b.0 & Notify::NEVER != 0 {
+        Notify(bits)
+    } else {
+        Notify(bits & !Notify::NEVER)
+    }
+}
+
+fn most_recipients(channel: Option<&Channel>) -> usize {
+    let Some(channel) = channel else {
+        return usize::MAX;
+    };
+    if channel.is(ChannelOption::Single) {
+        return 1;
+    }
+    channel
+        .limit(ChannelOption::Addrsperfile)
+        .filter(|limit| *limit > 0)
+        .map_or(usize::MAX, |limit| {
+            usize::try_from(limit).unwrap_or(usize::MAX)
+        })
+}
+
+/// Whether files of this channel carry one destination host each.
+#[must_use]
+pub(super) fn sorts_by_host(channel: Option<&Channel>) -> bool {
+    channel.is_some_and(|channel| channel.is(ChannelOption::SingleSys))
+}

@@ -1,0 +1,5 @@
+//! The enqueue path against a whole configuration.
+
+mod messages;
+mod routes;
+mod world;

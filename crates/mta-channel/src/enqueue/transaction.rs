@@ -1,0 +1,507 @@
+//! One message's envelope while it is being put together.
+
+use super::access;
+use super::fault::{Fault, over_transaction_limit};
+use super::message::MessageWriter;
+use super::refusal::Refusal;
+use super::resolve::{Context, Question, Resolution, default_host, resolve};
+use super::rewriting::Rewriter;
+use super::source::{MailParams, RcptParams, Source};
+use super::split::{self, Addressed, Group};
+use super::trace::{Silent, Step, Trace, tell};
+use super::{Enqueuer, Shared};
+use jiff::Timestamp;
+use mta_config::{Channel, ChannelOption, Config, MtaOption};
+use mta_envelope::address::Address;
+use mta_envelope::envelope::{Envelope, Notify, Priority, Recipient};
+use mta_envelope::names::ChannelName;
+use mta_envelope::status::Status;
+use mta_log::record::{Action, MessageRecord, Record};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A sender that was accepted, and the recipients accepted so far.
+///
+/// Nothing of it is on disk; dropping it forgets it.
+#[derive(Debug)]
+pub struct Transaction {
+    pub(super) shared: Arc<Shared>,
+    pub(super) config: Arc<Config>,
+    pub(super) source: Arc<Source>,
+    pub(super) sender: Option<Address>,
+    /// Envelope From as the client gave it, if rewriting changed it.
+    pub(super) original_sender: Option<Address>,
+    pub(super) params: MailParams,
+    pub(super) now: Timestamp,
+    /// `ID@HOST`, made by us.
+    pub(super) id: String,
+    /// Header lines that access tables added.
+    pub(super) headers: Vec<String>,
+    pub(super) size_limit: Option<u64>,
+    pub(super) line_limit: Option<u64>,
+    /// The recipients as given, for the `for` clause and `missingrecipientpolicy`.
+    pub(super) given: Vec<Address>,
+    /// The ORCPT of the first recipient, if it differs from what was given.
+    pub(super) original_recipient: Option<String>,
+    addressed: Vec<Addressed>,
+    /// Recipients offered so far, refused ones included.
+    offered: usize,
+    /// Conversion tags and bit bucket that FROM_ACCESS wants for everybody.
+    tags: Vec<String>,
+    discarded: bool,
+    /// Held for all recipients, because FROM_ACCESS said so.
+    held: Option<String>,
+    delay: Duration,
+}
+
+/// A recipient that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// How long the answer is to wait (`$D` of an access table).
+    pub delay: Duration,
+    /// In how many places the message will go for this recipient.
+    pub destinations: usize,
+}
+
+impl Transaction {
+    pub(super) fn begin(
+        enqueuer: &Enqueuer,
+        source: &Arc<Source>,
+        sender: Option<&Address>,
+        params: MailParams,
+        now: Timestamp,
+        trace: &mut dyn Trace,
+    ) -> Result<Self, Refusal> {
+        let config = enqueuer.config();
+        let context = Context {
+            config: &config,
+            directory: &enqueuer.shared.directory,
+        };
+        let size_limit = source_limit(&config, &source.channel);
+        if let (Some(size), Some(limit)) = (params.size, size_limit) {
+            if size > limit {
+                return Err(over_transaction_limit(size, limit));
+            }
+        }
+        let rewritten = sender.map(|address| rewrite_sender(context, source, address, trace));
+        let mut transaction = Self {
+            original_sender: sender
+                .filter(|given| rewritten.as_ref() != Some(given))
+                .cloned(),
+            sender: rewritten,
+            id: enqueuer.shared.next_id(&config, now),
+            shared: Arc::clone(&enqueuer.shared),
+            source: Arc::clone(source),
+            params,
+            now,
+            headers: Vec::new(),
+            size_limit,
+            line_limit: config.mta.limit(MtaOption::LineLimit),
+            given: Vec::new(),
+            original_recipient: None,
+            addressed: Vec::new(),
+            offered: 0,
+            tags: Vec::new(),
+            discarded: false,
+            held: None,
+            delay: Duration::ZERO,
+            config: Arc::clone(&config),
+        };
+        let effects = access::sender(context, source, transaction.sender.as_ref(), sender, trace)?;
+        transaction.held = effects.held;
+        transaction.delay = effects.delay;
+        transaction.headers = effects.headers;
+        transaction.tags = effects.tags;
+        transaction.discarded = effects.discarded;
+        let blocks = effects
+            .blocks
+            .map(|blocks| blocks.saturating_mul(config.block_size()));
+        transaction.size_limit = smaller(transaction.size_limit, blocks);
+        for note in &effects.notes {
+            transaction.shared.trouble(note);
+        }
+        if let Some(replaced) = effects.sender {
+            transaction.sender = replaced;
+        }
+        Ok(transaction)
+    }
+
+    /// How long the answer to MAIL is to wait.
+    #[must_use]
+    pub const fn delay(&self) -> Duration {
+        self.delay
+    }
+
+    /// The configuration it began with.
+    #[must_use]
+    pub const fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    /// Envelope From, as rewritten.
+    #[must_use]
+    pub const fn sender(&self) -> Option<&Address> {
+        self.sender.as_ref()
+    }
+
+    /// Takes one more recipient.
+    ///
+    /// # Errors
+    /// The refusal that the client is told. What was accepted before stays.
+    pub fn recipient(&mut self, address: &str, params: &RcptParams) -> Result<Accepted, Refusal> {
+        self.recipient_traced(address, params, &mut Silent)
+    }
+
+    /// As [`Transaction::recipient`], telling each step.
+    ///
+    /// # Errors
+    /// As [`Transaction::recipient`].
+    pub fn recipient_traced(
+        &mut self,
+        address: &str,
+        params: &RcptParams,
+        trace: &mut dyn Trace,
+    ) -> Result<Accepted, Refusal> {
+        let config = Arc::clone(&self.config);
+        let shared = Arc::clone(&self.shared);
+        let source = Arc::clone(&self.source);
+        let context = Context {
+            config: &config,
+            directory: &shared.directory,
+        };
+        let question = Question {
+            source: &source,
+            sender: self.sender.as_ref(),
+            recipient: address,
+            params,
+            size: self.params.size,
+            counts: (self.given.len(), self.offered),
+        };
+        self.offered += 1;
+        match resolve(context, &question, trace) {
+            Ok(resolution) => Ok(self.accept(resolution, params, trace)),
+            Err(refusal) => self.accept_refused(address, params, refusal, trace),
+        }
+    }
+
+    /// How many recipients were accepted.
+    #[must_use]
+    pub const fn accepted(&self) -> usize {
+        self.given.len()
+    }
+
+    fn accept(
+        &mut self,
+        resolution: Resolution,
+        params: &RcptParams,
+        trace: &mut dyn Trace,
+    ) -> Accepted {
+        let accepted = Accepted {
+            delay: resolution.effects.delay,
+            destinations: resolution.destinations.len(),
+        };
+        self.size_limit = smaller(self.size_limit, resolution.size_limit);
+        self.line_limit = smaller(self.line_limit, resolution.line_limit);
+        for note in &resolution.effects.notes {
+            self.shared.trouble(note);
+        }
+        for line in resolution.effects.headers {
+            if !self.headers.contains(&line) {
+                self.headers.push(line);
+            }
+        }
+        let original = resolution.original;
+        if self.given.is_empty() {
+            let asked = params.original.as_ref();
+            self.original_recipient = asked
+                .filter(|(_, address)| address != original.as_str())
+                .map(|(kind, address)| format!("{kind};{address}"));
+        }
+        if let Some(channel) = self.put_off() {
+            tell(trace, || Step::Note {
+                text: format!("over expandlimit, left to {channel}"),
+            });
+            let recipient = self.recipient_for(resolution.rewritten, &original, params);
+            self.addressed.push(Addressed {
+                channel,
+                recipient,
+                held: None,
+                sender: None,
+            });
+            self.given.push(original);
+            return accepted;
+        }
+        for destination in resolution.destinations {
+            let mut recipient = self.recipient_for(destination.address, &original, params);
+            recipient.store_options = destination.store_options;
+            recipient.tags = destination.tags;
+            recipient.tags.extend(self.tags.iter().cloned());
+            if destination.sender.is_some() {
+                // A list answers for its members by itself (RFC 3461 §5.2.7).
+                recipient.original = None;
+                recipient.notify = Notify::default();
+            }
+            self.addressed.push(Addressed {
+                channel: destination.channel,
+                recipient,
+                held: destination.held,
+                sender: destination.sender,
+            });
+        }
+        self.given.push(original);
+        accepted
+    }
+
+    fn recipient_for(
+        &self,
+        address: Address,
+        original: &Address,
+        params: &RcptParams,
+    ) -> Recipient {
+        let mut recipient = Recipient::new(address);
+        recipient.notify = params.notify.unwrap_or_default();
+        recipient.original = Some(
+            params
+                .original
+                .clone()
+                .unwrap_or_else(|| ("rfc822".to_owned(), original.as_str().to_owned())),
+        );
+        recipient
+    }
+
+    /// The channel to which recipients beyond `expandlimit` are left, once there are so many.
+    fn put_off(&self) -> Option<ChannelName> {
+        let config = &self.config;
+        let source = config.channel(&self.source.channel)?;
+        let limit = source.limit(ChannelOption::Expandlimit)?;
+        let allowed = source.name().as_str() != "l" && !self.source.reprocessing;
+        (allowed && self.addressed.len() as u64 >= limit)
+            .then(|| expand_channel(config, source))
+            .flatten()
+            .map(|channel| channel.name().clone())
+    }
+
+    /// `acceptalladdresses` and `accepttemporaryfailures`: the refusal comes later, from the
+    /// reprocess channel.
+    fn accept_refused(
+        &mut self,
+        address: &str,
+        params: &RcptParams,
+        refusal: Refusal,
+        trace: &mut dyn Trace,
+    ) -> Result<Accepted, Refusal> {
+        let config = Arc::clone(&self.config);
+        let Some(source) = config.channel(&self.source.channel) else {
+            return Err(refusal);
+        };
+        let later = source.is(ChannelOption::Acceptalladdresses)
+            || (refusal.is_temporary() && source.is(ChannelOption::Accepttemporaryfailures));
+        let channel = expand_channel(&config, source).filter(|_| later && !refusal.close);
+        let address = Address::parse(address).ok().and_then(|address| {
+            let (host, _) = default_host(&config, &self.source, &address, true);
+            match address.domain() {
+                Some(_) => Some(address),
+                None => Address::join(address.as_str(), &host).ok(),
+            }
+        });
+        let (Some(channel), Some(address)) = (channel, address) else {
+            return Err(refusal);
+        };
+        tell(trace, || Step::Note {
+            text: format!("accepted all the same, left to {}", channel.name()),
+        });
+        let recipient = self.recipient_for(address.clone(), &address, params);
+        self.addressed.push(Addressed {
+            channel: channel.name().clone(),
+            recipient,
+            held: None,
+            sender: None,
+        });
+        self.given.push(address);
+        Ok(Accepted {
+            delay: Duration::ZERO,
+            destinations: 1,
+        })
+    }
+
+    /// Writes the `J` record of a refused recipient.
+    pub fn record_rejection(&self, address: &str, params: &RcptParams, refusal: &Refusal) {
+        let original = params.original.as_ref().map_or_else(
+            || format!("rfc822;{address}"),
+            |(kind, original)| format!("{kind};{original}"),
+        );
+        let diagnostic = refusal.to_string();
+        let system = self.source.system();
+        let mut record = MessageRecord::new(self.now, &self.source.channel, Action::Rejected);
+        record.thread = self.source.thread;
+        record.modifiers = self.source.protocol.modifiers;
+        record.sender = self.sender.as_ref().map_or("", Address::as_str);
+        record.original = &original;
+        record.current = address;
+        record.envelope_id = self.params.envelope_id.as_deref().unwrap_or(&self.id);
+        record.user = &self.source.user;
+        record.source_system = &system;
+        record.diagnostic = Some(&diagnostic);
+        self.shared.record(
+            &self.config,
+            &self.source.channel,
+            &[Record::Message(record)],
+        );
+    }
+
+    /// Writes a `J` record for each recipient of a message that was refused as a whole; ten at
+    /// most, so that one message cannot fill the log.
+    pub(super) fn record_refusal(&self, refusal: &Refusal) {
+        for address in self.given.iter().take(10) {
+            self.record_rejection(address.as_str(), &RcptParams::default(), refusal);
+        }
+    }
+
+    /// Closes the envelope: the message can come.
+    ///
+    /// # Errors
+    /// A refusal if nobody was accepted.
+    pub fn message(mut self) -> Result<MessageWriter, Refusal> {
+        if self.given.is_empty() {
+            let text = "No recipients have been specified.";
+            return Err(Refusal::new(503, Status::new(5, 5, 0), text));
+        }
+        let mut addressed = std::mem::take(&mut self.addressed);
+        self.hold(&mut addressed);
+        split::merge(&mut addressed);
+        let groups = split::split(&self.config, addressed);
+        Ok(MessageWriter::new(self, groups))
+    }
+
+    /// `holdlimit`, and what FROM_ACCESS wants held.
+    fn hold(&mut self, addressed: &mut [Addressed]) {
+        if let Some(reason) = &self.held {
+            for one in addressed.iter_mut() {
+                one.held.get_or_insert_with(|| reason.clone());
+            }
+        }
+        let config = Arc::clone(&self.config);
+        let bucket = ChannelName::new("bitbucket").ok();
+        if let Some(name) = bucket.filter(|name| self.discarded && config.channel(name).is_some()) {
+            for one in addressed.iter_mut() {
+                one.channel = name.clone();
+                one.held = None;
+            }
+            return;
+        }
+        let Some(source) = config.channel(&self.source.channel) else {
+            return;
+        };
+        let Some(limit) = source.limit(ChannelOption::Holdlimit) else {
+            return;
+        };
+        let count = self.given.len();
+        let Some(channel) = expand_channel(&config, source).filter(|_| count as u64 > limit) else {
+            return;
+        };
+        for one in addressed {
+            one.channel = channel.name().clone();
+            one.held = Some(format!("{count} recipients exceed holdlimit {limit}"));
+        }
+    }
+
+    /// The envelope of one file, without what the message's header decides.
+    pub(super) fn envelope(&self, group: &Group) -> Envelope {
+        let arrived = u64::try_from(self.now.as_second()).unwrap_or(0);
+        Envelope {
+            id: self
+                .params
+                .envelope_id
+                .clone()
+                .unwrap_or_else(|| self.id.clone()),
+            sender: group.sender.clone().unwrap_or_else(|| self.sender.clone()),
+            ret: self.params.ret,
+            source_channel: self.source.channel.clone(),
+            source_system: self.source.system(),
+            user: self.source.user.clone(),
+            authenticated: self
+                .source
+                .authenticated
+                .clone()
+                .or_else(|| self.params.authenticated.clone()),
+            arrived: self.params.arrived.unwrap_or(arrived),
+            priority: Priority::Normal,
+            message_id: None,
+            size: 0,
+            deferred_until: None,
+            recipients: group.recipients.clone(),
+        }
+    }
+
+    /// The refusal for a message that could not be written.
+    pub(super) fn queue_trouble(&self, error: &mta_queue::error::QueueError) -> Refusal {
+        self.shared.trouble(&format!(
+            "message {} not enqueued: {}",
+            self.id,
+            chain(error)
+        ));
+        match error {
+            mta_queue::error::QueueError::NoSpace { .. } => Fault::NoSpace.refuse(&self.config, ""),
+            _ => {
+                let text = "error writing the message to the queue; try again later";
+                Refusal::new(451, Status::new(4, 3, 0), text)
+            }
+        }
+    }
+}
+
+/// An error with all its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+fn smaller(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    a.into_iter().chain(b).min()
+}
+
+/// The smallest of `block_limit` and the source channel's `sourceblocklimit`, in octets.
+#[must_use]
+pub fn source_limit(config: &Config, source: &ChannelName) -> Option<u64> {
+    let of_channel = config
+        .channel(source)
+        .and_then(|channel| channel.limit(ChannelOption::Sourceblocklimit));
+    smaller(config.mta.limit(MtaOption::BlockLimit), of_channel)
+        .filter(|blocks| *blocks > 0)
+        .map(|blocks| blocks.saturating_mul(config.block_size()))
+}
+
+/// The channel to which expansion is left: `expandchannel`, else `reprocess`.
+fn expand_channel<'c>(config: &'c Config, source: &Channel) -> Option<&'c Channel> {
+    let name = source
+        .text(ChannelOption::Expandchannel)
+        .unwrap_or("reprocess");
+    ChannelName::new(name)
+        .ok()
+        .and_then(|name| config.channel(&name))
+}
+
+/// Envelope From in the form that the rules give it; as it is if they give it none.
+fn rewrite_sender(
+    context: Context<'_>,
+    source: &Source,
+    address: &Address,
+    trace: &mut dyn Trace,
+) -> Address {
+    let whole = match address.domain() {
+        Some(_) => address.clone(),
+        None => {
+            let (host, _) = default_host(context.config, source, address, false);
+            Address::join(address.as_str(), &host).unwrap_or_else(|_| address.clone())
+        }
+    };
+    Rewriter::new(context, &source.channel)
+        .backward(whole.as_str(), trace)
+        .map_or(whole, |routed| routed.address)
+}

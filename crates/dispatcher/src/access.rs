@@ -26,7 +26,7 @@ pub(crate) fn ask(config: &Config, local: SocketAddr, peer: SocketAddr) -> Verdi
     let probe = PortProbe { local, peer };
     match port_access(config, &probe, true) {
         PortDecision::Accept { .. } => Verdict::Welcome,
-        PortDecision::Refuse { text } => Verdict::Refused { text },
+        PortDecision::Refuse { text, .. } => Verdict::Refused { text },
     }
 }
 

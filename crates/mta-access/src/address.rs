@@ -1,11 +1,12 @@
 //! The tables that are asked about addresses: FROM_ACCESS at MAIL, the others at RCPT.
 
-use crate::arguments::{Dealt, Taker, any, one};
-use mta_config::config::Config;
-use mta_config::option::MtaOption;
-use mta_envelope::status::Status;
-use mta_mapping::{Callouts, Flags, Input, Trace};
 use serde::{Deserialize, Serialize};
+
+use crate::arguments::{Dealt, Taker, any, one, refusing};
+use mta_config::config::Config;
+use mta_config::option::{MtaOption, MtaOptions};
+use mta_envelope::status::Status;
+use mta_mapping::{Callouts, Flags, Input, Mapped, Tables, Trace};
 
 /// The five tables, in the order in which they are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -134,8 +135,8 @@ pub enum Discard {
     Everybody,
 }
 
-/// Flags with arguments, in reading order (mapping tables §5.2).
-const ORDER: [Taker; 15] = [
+/// Flags with arguments, in reading order (mapping tables §5.2); the one that refuses comes last.
+const ORDER: [Taker; 13] = [
     one('U'),
     one('J'),
     one('K'),
@@ -152,11 +153,9 @@ const ORDER: [Taker; 15] = [
     one('S'),
     one('X'),
     one(','),
-    one('N'),
-    one('F'),
 ];
 
-/// Asks one table.
+/// Asks one table. Without it, and when no entry matches, everything is allowed.
 pub fn ask(
     config: &Config,
     table: AccessTable,
@@ -164,31 +163,49 @@ pub fn ask(
     callouts: &dyn Callouts,
     trace: &mut dyn Trace,
 ) -> AccessDecision {
-    if config.mappings.get(table.name()).is_none() {
-        return AccessDecision::default();
-    }
-    let text = text(config, table, probe);
+    let mapped = mapped(&config.mta, &config.mappings, table, probe, callouts, trace);
+    mapped.map_or_else(AccessDecision::default, |mapped| {
+        decision(&config.mta, table, &mapped)
+    })
+}
+
+/// What the table makes of the probe; nothing if there is none or no entry matches.
+fn mapped(
+    mta: &MtaOptions,
+    tables: &Tables,
+    table: AccessTable,
+    probe: &AddressProbe<'_>,
+    callouts: &dyn Callouts,
+    trace: &mut dyn Trace,
+) -> Option<Mapped> {
+    tables.get(table.name())?;
+    let text = probe_text(mta, table, probe);
     let address = if table == AccessTable::From {
         probe.from
     } else {
         probe.to
     };
-    let host = address.rsplit_once('@').map_or("", |(_, host)| host);
     let input = Input {
         text: &text,
         flags: flags(table, probe),
         address,
-        host,
+        host: address.rsplit_once('@').map_or("", |(_, host)| host),
     };
-    let mapped = config.mappings.map(table.name(), &input, callouts, trace);
-    if !mapped.matched {
-        return AccessDecision::default();
-    }
-    let from_only = |taker: &Taker| table == AccessTable::From || !"JK".contains(taker.flag);
-    let order: Vec<Taker> = ORDER.into_iter().filter(from_only).collect();
-    let dealt = Dealt::deal(&mapped, &order);
+    let mapped = tables.map(table.name(), &input, callouts, trace);
+    mapped.matched.then_some(mapped)
+}
+
+/// What the output and the flags of an entry that matched mean.
+fn decision(mta: &MtaOptions, table: AccessTable, mapped: &Mapped) -> AccessDecision {
+    let is_from = table == AccessTable::From;
+    let order: Vec<Taker> = ORDER
+        .into_iter()
+        .filter(|taker| is_from || !matches!(taker.flag, 'J' | 'K'))
+        .chain([refusing(mapped.flags)])
+        .collect();
+    let dealt = Dealt::deal(mapped, &order);
     let owned = |flag| dealt.get(flag).map(str::to_owned);
-    let refused = any(mapped.flags, "NF").then(|| refusal(config, &dealt));
+    let refused = any(mapped.flags, "NF").then(|| refusal(mta, mapped.flags, &dealt));
     let mut syslog: Vec<String> = owned('<').into_iter().collect();
     if refused.is_some() {
         syslog.extend(owned('>'));
@@ -196,7 +213,7 @@ pub fn ask(
     AccessDecision {
         discard: discard(mapped.flags),
         hold: mapped.flags.contains('H'),
-        no_vacation: table == AccessTable::From && mapped.flags.contains('!'),
+        no_vacation: is_from && mapped.flags.contains('!'),
         debug: dealt
             .number('U')
             .and_then(|level| u32::try_from(level).ok()),
@@ -226,7 +243,7 @@ fn discard(flags: Flags) -> Option<Discard> {
     }
 }
 
-fn refusal(config: &Config, dealt: &Dealt) -> AccessRefusal {
+fn refusal(mta: &MtaOptions, flags: Flags, dealt: &Dealt) -> AccessRefusal {
     let asked = dealt
         .get('X')
         .and_then(|code| Status::parse_prefix(code.trim()))
@@ -234,21 +251,14 @@ fn refusal(config: &Config, dealt: &Dealt) -> AccessRefusal {
     let status = asked
         .filter(|status| status.class != 2)
         .unwrap_or(Status::new(5, 7, 1));
-    let text = dealt
-        .get('N')
-        .or_else(|| dealt.get('F'))
-        .unwrap_or_default();
-    let text = if !text.trim().is_empty() {
-        text
-    } else if config.mta.int(MtaOption::AccessErrors) == 1 {
-        config
-            .mta
-            .text(MtaOption::ErrorTextAccessFailure)
+    let own = dealt.get(refusing(flags).flag).unwrap_or_default();
+    let text = if !own.trim().is_empty() {
+        own
+    } else if mta.flag(MtaOption::AccessErrors) {
+        mta.text(MtaOption::ErrorTextAccessFailure)
             .unwrap_or("you are not allowed to use this address")
     } else {
-        config
-            .mta
-            .text(MtaOption::ErrorTextUnknownHost)
+        mta.text(MtaOption::ErrorTextUnknownHost)
             .unwrap_or("unknown host or domain")
     };
     AccessRefusal {
@@ -260,7 +270,11 @@ fn refusal(config: &Config, dealt: &Dealt) -> AccessRefusal {
 /// The probe string of a table.
 #[must_use]
 pub fn text(config: &Config, table: AccessTable, probe: &AddressProbe<'_>) -> String {
-    let code = u8::try_from(config.mta.int(MtaOption::MappingParanoia)).unwrap_or(0);
+    probe_text(&config.mta, table, probe)
+}
+
+fn probe_text(mta: &MtaOptions, table: AccessTable, probe: &AddressProbe<'_>) -> String {
+    let code = u8::try_from(mta.int(MtaOption::MappingParanoia)).unwrap_or(0);
     let paranoia = (code != 0).then_some(char::from(code));
     let safe = |address: &str| match paranoia {
         Some(instead) => address.replace('|', &instead.to_string()),
@@ -278,7 +292,7 @@ pub fn text(config: &Config, table: AccessTable, probe: &AddressProbe<'_>) -> St
             format!("{connection}|{source}|{from}|{destination}|{to}")
         }
     };
-    let asked = |option| config.mta.int(option) & (1 | table.field_bit()) != 0;
+    let asked = |option| mta.int(option) & (1 | table.field_bit()) != 0;
     if asked(MtaOption::AccessOrcpt) {
         text.push_str(&format!("|{}", safe(probe.orcpt)));
     }
@@ -306,3 +320,6 @@ fn flags(table: AccessTable, probe: &AddressProbe<'_>) -> Flags {
         .map(|(flag, _)| flag)
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

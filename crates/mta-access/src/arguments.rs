@@ -93,6 +93,12 @@ pub fn any(set: Flags, flags: &str) -> bool {
     flags.chars().any(|flag| set.contains(flag))
 }
 
+/// The flag that refuses, `$N` or `$F`; it takes one text, whichever of the two is set.
+#[must_use]
+pub fn refusing(set: Flags) -> Taker {
+    one(if set.contains('N') { 'N' } else { 'F' })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

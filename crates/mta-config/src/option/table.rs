@@ -93,15 +93,15 @@ mta_options! {
 
     // Access control.
     AccessAuth "access_auth", SWITCH, "0", open unused, "Whether access probes carry the authenticated sender.";
-    AccessCounts "access_counts", Integer(0, 31), "0", open unused, "Bits 1, 2, 4, 8, 16: recipient counts are added to all, ORIG_SEND, SEND, ORIG_MAIL, MAIL probes.";
+    AccessCounts "access_counts", Integer(0, 31), "0", open used, "Bits 1, 2, 4, 8, 16: recipient counts are added to all, ORIG_SEND, SEND, ORIG_MAIL, MAIL probes.";
     AccessErrors "access_errors", SWITCH, "0", open used, "Whether an access refusal without text of its own says so (1) or speaks of an unknown host (0).";
-    AccessOrcpt "access_orcpt", Integer(0, 31), "0", open unused, "Bits as for access_counts: the original recipient is added to probes.";
+    AccessOrcpt "access_orcpt", Integer(0, 31), "0", open used, "Bits as for access_counts: the original recipient is added to probes.";
     IncludeConversiontag "include_conversiontag", COUNT, "0", open unused, "Bits that name the probes to which conversion tags are added.";
     IncludeConnectioninfo "include_connectioninfo", COUNT, "0", open unused, "Bits that name the probes to which connection data are added.";
     IncludeRetries "include_retries", COUNT, "0", open unused, "Bit 1 adds the retry count to the DEQUEUE_ACCESS probe.";
     IncludeSpares1 "include_spares1", COUNT, "0", open unused, "Bits that add spare attributes to access probes.";
     IncludeSpares2 "include_spares2", COUNT, "0", open unused, "Bits that add spare attributes to the FORWARD probe.";
-    MappingParanoia "mapping_paranoia", Integer(0, 255), "0", open unused, "Code of the character that stands for `|` inside a probe's field; 0 leaves it.";
+    MappingParanoia "mapping_paranoia", Integer(0, 255), "0", open used, "Code of the character that stands for `|` inside a probe's field; 0 leaves it.";
     UseAuthReturn "use_auth_return", COUNT, "0", open unused, "Bits that name the probes in which the authenticated address stands for the envelope From.";
     UseCanonicalReturn "use_canonical_return", COUNT, "0", open unused, "Bits that name the probes that carry the canonical envelope From.";
     UseOrigReturn "use_orig_return", COUNT, "0", open unused, "Bits that name the probes that carry the original envelope From.";
@@ -254,10 +254,10 @@ mta_options! {
     // Errors.
     UsePermanentError "use_permanent_error", COUNT, "0", open unused, "Bits that make some temporary errors permanent.";
     UseTemporaryError "use_temporary_error", COUNT, "0", open unused, "Bits that make some permanent errors temporary.";
-    ErrorTextUnknownHost "error_text_unknown_host", Text, "unknown host or domain", open unused, "550 or 450, 5.1.2.";
+    ErrorTextUnknownHost "error_text_unknown_host", Text, "unknown host or domain", open used, "550 or 450, 5.1.2.";
     ErrorTextUnknownUser "error_text_unknown_user", Text, "unknown or illegal user", open unused, "550 or 450, 5.1.1.";
     ErrorTextUnknownAlias "error_text_unknown_alias", Text, "unknown or illegal alias", open unused, "550 or 450, 5.1.1, for channels that ask for an alias.";
-    ErrorTextAccessFailure "error_text_access_failure", Text, "you are not allowed to use this address", open unused, "550 5.7.1, when access_errors is 1.";
+    ErrorTextAccessFailure "error_text_access_failure", Text, "you are not allowed to use this address", open used, "550 5.7.1, when access_errors is 1.";
     ErrorTextMailfromdnsverify "error_text_mailfromdnsverify", Text, "invalid/host-not-in-DNS return address not allowed", open unused, "550 5.1.8.";
     ErrorTextRecipientOver "error_text_recipient_over", Text, "too many recipients specified", open unused, "452 4.2.3.";
     ErrorTextTransactionLimitExceeded "error_text_transaction_limit_exceeded", Text, "number of transactions exceeds allowed maximum", open unused, "450 4.5.3.";
@@ -291,7 +291,7 @@ mta_options! {
     ErrorTextInsufQueueSpace "error_text_insuf_queue_space", Text, "insufficient free queue space available", open unused, "452 4.3.1.";
     ErrorTextSrsTimeout "error_text_srs_timeout", Text, "SRS/MUL address has timed out", open unused, "550 5.7.1.";
     ErrorTextSrsBadhash "error_text_srs_badhash", Text, "SRS/MUL address has a bad hash value", open unused, "550 5.7.1.";
-    DomainFailure "domain_failure", Text, "", open unused, "What a directory that does not answer makes of an address asked about by a rewrite rule.";
+    DomainFailure "domain_failure", Text, "", open used, "What a directory that does not answer makes of an address asked about by a rewrite rule.";
 
     // Sieve and lists.
     MaxAddheaders "max_addheaders", COUNT, "10", open unused, "Header fields one filter may add.";

@@ -171,12 +171,11 @@ pub(crate) fn end_line(size: u64, crc: u32) -> String {
 }
 
 fn parse_end(line: &[u8]) -> Option<(u64, u32)> {
-    let line = std::str::from_utf8(line).ok()?.strip_prefix("e;")?;
-    let (size, crc) = line.split_once(' ')?;
-    if crc.len() != 8 || !size.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    Some((size.parse().ok()?, u32::from_str_radix(crc, 16).ok()?))
+    let line = std::str::from_utf8(line).ok()?;
+    let (size, crc) = line.strip_prefix("e;")?.split_once(' ')?;
+    let (size, crc) = (size.parse().ok()?, u32::from_str_radix(crc, 16).ok()?);
+    // Exactly as it would be written: one flipped bit is no other spelling of the same.
+    (end_line(size, crc).trim_end() == line).then_some((size, crc))
 }
 
 fn read_head(file: &File, len: u64) -> Result<(Head, u64), ReadError> {

@@ -8,6 +8,8 @@ use std::os::fd::AsFd;
 
 /// Makes a file's contents durable.
 pub(crate) fn file(fd: impl AsFd) -> io::Result<()> {
+    #[cfg(test)]
+    fault::strike()?;
     if cfg!(feature = "broken-no-file-sync") {
         return Ok(());
     }
@@ -16,6 +18,8 @@ pub(crate) fn file(fd: impl AsFd) -> io::Result<()> {
 
 /// Makes the entries of a directory durable.
 pub(crate) fn directory(fd: impl AsFd) -> io::Result<()> {
+    #[cfg(test)]
+    fault::strike()?;
     if cfg!(feature = "broken-no-dir-sync") {
         return Ok(());
     }
@@ -24,6 +28,8 @@ pub(crate) fn directory(fd: impl AsFd) -> io::Result<()> {
 
 /// Makes everything on the file system of `fd` durable.
 pub(crate) fn file_system(fd: impl AsFd) -> io::Result<()> {
+    #[cfg(test)]
+    fault::strike()?;
     Ok(nix::unistd::syncfs(fd)?)
 }
 
@@ -56,4 +62,45 @@ fn kernel_reports_errors() -> bool {
         .split(|c: char| !c.is_ascii_digit())
         .map(|part| part.parse::<u32>().unwrap_or(0));
     (numbers.next(), numbers.next()) >= (Some(5), Some(8))
+}
+
+/// A disk that fails on request, for the tests of what happens then.
+#[cfg(test)]
+pub(crate) mod fault {
+    use std::cell::Cell;
+    use std::io;
+
+    thread_local! {
+        static SUCCESSES_LEFT: Cell<Option<usize>> = const { Cell::new(None) };
+        static CALLS: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// Lets `successes` syncs of this thread pass and fails the next one, once.
+    pub(crate) fn fail_after(successes: usize) {
+        SUCCESSES_LEFT.set(Some(successes));
+    }
+
+    /// Takes an injected fault back; says whether it never struck.
+    pub(crate) fn clear() -> bool {
+        SUCCESSES_LEFT.take().is_some()
+    }
+
+    /// Syncs that this thread has asked for since it asked last.
+    pub(crate) fn calls() -> usize {
+        CALLS.take()
+    }
+
+    pub(super) fn strike() -> io::Result<()> {
+        CALLS.set(CALLS.get() + 1);
+        match SUCCESSES_LEFT.get() {
+            Some(0) => {
+                SUCCESSES_LEFT.set(None);
+                Err(nix::errno::Errno::EIO.into())
+            }
+            left => {
+                SUCCESSES_LEFT.set(left.map(|left| left - 1));
+                Ok(())
+            }
+        }
+    }
 }

@@ -187,8 +187,8 @@ impl<'a> Transfer<'a> {
         if self.closing.is_some() {
             return TransferStep::Abort;
         }
-        if let Some(front) = self.expected.front() {
-            return TransferStep::Receive(front.stage());
+        if let Some(stage) = self.awaited() {
+            return TransferStep::Receive(stage);
         }
         if self.content_done || self.content.is_some() {
             return TransferStep::Done;
@@ -205,6 +205,12 @@ impl<'a> Transfer<'a> {
             None if self.uses_chunks() && self.has_accepted() => TransferStep::SendChunks,
             None => TransferStep::Done,
         }
+    }
+
+    /// What the next reply will be about, if one is to come.
+    #[must_use]
+    pub fn awaited(&self) -> Option<Stage> {
+        self.expected.front().map(|command| command.stage())
     }
 
     /// Takes the reply to the oldest command that has none yet.

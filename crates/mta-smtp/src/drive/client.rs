@@ -32,8 +32,14 @@ pub struct Times {
     pub content_status: Duration,
     /// COMMAND_TRANSMIT_TIME: until a command has been taken.
     pub transmit: Duration,
+    /// MAIL_TRANSMIT_TIME.
+    pub mail_transmit: Duration,
+    /// RCPT_TRANSMIT_TIME.
+    pub rcpt_transmit: Duration,
     /// DATA_TRANSMIT_TIME: until the next piece of a message has been taken.
     pub data_transmit: Duration,
+    /// DOT_TRANSMIT_TIME: until the end of the message has been taken.
+    pub dot_transmit: Duration,
     /// A TLS handshake.
     pub handshake: Duration,
 }
@@ -47,7 +53,10 @@ impl Default for Times {
             rcpt_status: minutes(10),
             content_status: minutes(10),
             transmit: minutes(10),
+            mail_transmit: minutes(10),
+            rcpt_transmit: minutes(10),
             data_transmit: minutes(10),
+            dot_transmit: minutes(10),
             handshake: minutes(1),
         }
     }
@@ -293,7 +302,10 @@ impl Talk {
     ) -> Result<(), ConnectionError> {
         loop {
             match transfer.step() {
-                TransferStep::Send(lines) => self.command(&lines, times.transmit)?,
+                TransferStep::Send(lines) => {
+                    let within = times.to_transmit(transfer.awaited());
+                    self.command(&lines, within)?;
+                }
                 TransferStep::Receive(stage) => {
                     let reply = self.receive(Instant::now() + times.of(stage))?;
                     transfer.reply(reply);
@@ -375,8 +387,10 @@ impl Talk {
                 output.clear();
             }
         }
+        self.send(&output, times.data_transmit)?;
+        output.clear();
         encoder.finish(&mut output);
-        self.send(&output, times.data_transmit)
+        self.send(&output, times.dot_transmit)
     }
 
     /// A server that has had enough may answer and close before the message is out: its answer
@@ -434,6 +448,14 @@ impl Talk {
 }
 
 impl Times {
+    const fn to_transmit(&self, awaited: Option<Stage>) -> Duration {
+        match awaited {
+            Some(Stage::Mail) => self.mail_transmit,
+            Some(Stage::Rcpt) => self.rcpt_transmit,
+            Some(_) | None => self.transmit,
+        }
+    }
+
     const fn of(&self, stage: Stage) -> Duration {
         match stage {
             Stage::Mail => self.mail_status,

@@ -93,7 +93,10 @@ fn short() -> Times {
         rcpt_status: second,
         content_status: second,
         transmit: second,
+        mail_transmit: second,
+        rcpt_transmit: second,
         data_transmit: second,
+        dot_transmit: second,
         handshake: second,
     }
 }

@@ -32,6 +32,23 @@ pub enum WireError {
     Tls(#[from] TlsError),
 }
 
+impl WireError {
+    /// Whether the peer ended the connection, in good order or not.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        match self {
+            Self::Closed => true,
+            Self::Io(error) => matches!(
+                error.kind(),
+                io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::ConnectionAborted
+                    | io::ErrorKind::BrokenPipe
+            ),
+            Self::Timeout | Self::Woken | Self::Tls(_) => false,
+        }
+    }
+}
+
 /// A connection. The wake-up descriptor is shared by all connections of a process: once it is
 /// readable, or its other end is closed, every wait on every wire ends.
 #[derive(Debug)]

@@ -1,0 +1,4 @@
+//! SMTP over TCP, in both directions.
+
+pub mod client;
+mod identity;

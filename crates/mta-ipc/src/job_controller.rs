@@ -203,7 +203,7 @@ pub enum Request {
     Submit {
         /// The channel.
         channel: ChannelName,
-        /// Run its slave program (poll for inbound mail) instead.
+        /// Start its program even if nothing is queued.
         poll: bool,
     },
     /// The channel has been added to the hold list on disk (`imsimta qm stop`): tell its jobs to

@@ -4,13 +4,16 @@
 //! This crate owns the wording and the rules of both programs. What options there are and how
 //! files look is the business of `mta-config`; nothing here parses a file.
 //!
-//! `configure` goes from arguments to a plan, from the plan to files ([`configure`]).
+//! `configure` goes from arguments to a plan, from the plan to files ([`configure`]). `msconfig`
+//! reads the option tree, changes it as its commands say, and writes it back ([`edit`]).
 //!
 //! Whoever changes the configuration holds [`lock::configuration`] from reading to having
 //! written, so that two at once cannot lose each other's change.
 
 pub mod configure;
+pub mod edit;
 pub mod lock;
+mod restricted;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -6,7 +6,7 @@
 use super::accounts::{Account, ldif};
 use super::plan::Plan;
 use super::{Error, initial, notices};
-use crate::lock;
+use crate::{lock, restricted};
 use mta_config::source::save;
 use mta_config::{Config, Restricted, ServerRoot};
 use mta_process::privilege::{give_up_root, is_root};
@@ -25,15 +25,15 @@ pub(super) fn place(root: &ServerRoot, plan: &Plan, accounts: &[Account]) -> Res
     };
     let path = root.restricted();
     let text = mta_config::source::write_restricted(&accounts_of_server);
-    restricted(root, text.as_bytes()).map_err(|source| Error::Write { path, source })?;
+    restricted::write(root, text.as_bytes()).map_err(|source| Error::Write { path, source })?;
     if is_root() {
         give_up_root(&plan.user)?;
     }
-    let _lock = lock::configuration(root).map_err(|source| Error::Write {
+    let lock = lock::configuration(root).map_err(|source| Error::Write {
         path: root.config(),
         source,
     })?;
-    let _lock = _lock.ok_or(Error::Busy)?;
+    let _held = lock.ok_or(Error::Busy)?;
     for (name, text) in notices::TEMPLATES {
         write(root, &root.config().join(name), text.as_bytes())?;
     }
@@ -123,23 +123,6 @@ fn log_link(root: &ServerRoot, plan: &Plan) -> Result<(), Error> {
         path: path.clone(),
         source,
     })
-}
-
-/// Writes `restricted.cnf`, which everybody may read and only its owner may change: root when we
-/// are root, else whoever we are.
-fn restricted(root: &ServerRoot, content: &[u8]) -> io::Result<()> {
-    let path = root.restricted();
-    let aside = root.config().join(".restricted.cnf.new");
-    match fs::remove_file(&aside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let mut options = fs::OpenOptions::new();
-    let mut file = options.write(true).create_new(true).open(&aside)?;
-    io::Write::write_all(&mut file, content)?;
-    file.set_permissions(fs::Permissions::from_mode(0o644))?;
-    file.sync_all()?;
-    fs::rename(&aside, &path)
 }
 
 /// A directory that is there already is kept beside the new one.

@@ -13,7 +13,7 @@ pub mod schema;
 pub mod tree;
 pub mod xml;
 
-pub use restricted::write_restricted;
+pub use restricted::{read_restricted, write_restricted};
 
 use crate::config::{Config, Restricted};
 use crate::fault::{FaultKind, LoadFault, Origin, Warning};

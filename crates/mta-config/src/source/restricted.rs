@@ -8,7 +8,15 @@ use crate::paths::ServerRoot;
 use std::fmt::Write as _;
 use std::os::unix::fs::MetadataExt;
 
-/// Reads the accounts.
+/// Reads the accounts alone.
+///
+/// # Errors
+/// The first fault of the file.
+pub fn read_restricted(root: &ServerRoot) -> Result<Restricted, LoadFault> {
+    read(root).map(|(accounts, _)| accounts)
+}
+
+/// Reads the accounts, and the file as it was read.
 pub(super) fn read(root: &ServerRoot) -> Result<(Restricted, Text), LoadFault> {
     let path = root.restricted();
     let text = read_file(&path)?;

@@ -1,0 +1,94 @@
+//! # NAME
+//! msconfig - show and change the configuration
+//!
+//! # SYNOPSIS
+//! `msconfig [-json] [COMMAND [WORD...]]`
+//!
+//! # DESCRIPTION
+//! Without a command, `msconfig` reads commands: from a terminal with the prompt `msconfig> `,
+//! which becomes `msconfig# ` while there are changes that were not written, or from a pipe
+//! without a prompt. With a command it runs this one, and a change is written at once.
+//!
+//! Options have names such as `role.job_controller.job_pool:SMTP_POOL.job_limit`. The scope
+//! (`role.` or `instance.`) and leading groups may be left out as long as the rest is
+//! unambiguous; a dot inside the name of a group is written `\.`.
+//!
+//! `set [-restricted] [-prompt] NAME [VALUE]`
+//! : set an option, or make a group. Options that may have several values get one more. The
+//! value is checked against the option's type and range. `-restricted` allows options that are
+//! meant for the vendor; `-prompt` asks for the value twice without showing it.
+//!
+//! `unset [-restricted] NAME [VALUE]`
+//! : remove an option, a group, everything that a pattern with `*` or `?` means, or one of
+//! several values.
+//!
+//! `show [-json] [PATTERN]`
+//! : print what is set, one value a line, sorted by name. Passwords appear as `(suppressed)`.
+//!
+//! `write [-remark=TEXT]`
+//! : write the changes of the dialogue.
+//!
+//! `history [-json]`, `differences [ID [ID]]`, `revert ID`
+//! : list earlier configurations, compare them, take one back.
+//!
+//! `help [option NAME]`
+//! : the commands, or what is known about an option.
+//!
+//! `exit`, `quit`
+//! : end the dialogue; `exit` asks when there are changes, `quit` drops them.
+//!
+//! A change takes effect when it has been compiled (`imsimta cnbuild`), if a compiled
+//! configuration is in use, and the programs concerned were restarted.
+//!
+//! # FILES
+//! `config/config.xml`
+//! : the options
+//!
+//! `config/xpass.xml`
+//! : passwords and other secrets
+//!
+//! `config/restricted.cnf`
+//! : the accounts of the server, which only the owner of this file may change
+//!
+//! `config/old-configs`
+//! : the last hundred configurations, with time, user and remark
+//!
+//! `config/.config.lock`
+//! : held while the configuration is written
+//!
+//! # SIGNALS
+//! None is handled. Files are written aside and renamed, so that a program that is interrupted
+//! leaves the old or the new configuration.
+//!
+//! # SECURITY
+//! As root, it becomes the owner of the configuration directory before it reads anything, except
+//! to change `restricted.cnf`. It trusts its terminal and those files.
+//!
+//! # DIAGNOSTICS
+//! Exit status 1 with one line on standard error, such as `Unknown option: NAME`, `Ambiguous
+//! option: NAME`, `Invalid value for NAME: expected integer`, `Option NAME is restricted; use set
+//! -restricted`, `Option NAME is restricted; must be root`, `No options match "PATTERN"`,
+//! `Configuration was changed by another process; write refused`.
+//!
+//! # BUGS
+//! `edit`, `import`, `export` and recipes are not there yet.
+//!
+//! # SEE ALSO
+//! configure(8), imsimta(8)
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Show and change the configuration.
+#[derive(Debug, Parser)]
+#[command(version, disable_help_flag = true, disable_help_subcommand = true)]
+struct Arguments {
+    /// The command and its words; none for the dialogue.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    words: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    msconfig::edit::main(&Arguments::parse().words)
+}

@@ -1,0 +1,118 @@
+//! `msconfig`: shows and changes the options.
+//!
+//! A command changes an option tree in memory ([`change`]) or shows it ([`show`]); the session
+//! ([`session`]) reads that tree and writes it back. On the command line each change is written
+//! at once, under a lock from reading to writing; in the dialogue ([`dialogue`]) changes wait for
+//! `write`, which refuses when somebody else wrote in between.
+
+mod change;
+mod command;
+mod dialogue;
+mod history;
+mod resolve;
+mod session;
+mod show;
+
+use mta_config::ServerRoot;
+use mta_config::fault::LoadFault;
+use mta_config::value::ValueError;
+use mta_process::privilege::{Identity, PrivilegeError, give_up_root, is_root};
+use mta_process::start::StartError;
+use std::io;
+use std::process::ExitCode;
+
+/// Why a command did not do what was asked. The texts are what operators see, and search for.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No option has that name.
+    #[error("Unknown option: {0}")]
+    UnknownOption(String),
+    /// Several options have that name.
+    #[error("Ambiguous option: {0}")]
+    AmbiguousOption(String),
+    /// The value is not one of the option's.
+    #[error("Invalid value for {name}: {reason}")]
+    InvalidValue {
+        /// The option as it was written.
+        name: String,
+        /// What is wrong.
+        reason: ValueError,
+    },
+    /// The option is meant for the vendor.
+    #[error("Option {0} is restricted; use set -restricted")]
+    Vendor(String),
+    /// The option stands in `restricted.cnf`.
+    #[error("Option {0} is restricted; must be root")]
+    Root(String),
+    /// Somebody else wrote since the configuration was read.
+    #[error("Configuration was changed by another process; write refused")]
+    Changed,
+    /// Nothing to show or unset.
+    #[error("No options match \"{0}\"")]
+    NoMatch(String),
+    /// No command of that name.
+    #[error("Unknown command: {0}")]
+    UnknownCommand(String),
+    /// A command with the wrong words behind it.
+    #[error("Usage: {0}")]
+    Usage(&'static str),
+    /// No saved configuration of that number.
+    #[error("No saved configuration {0}")]
+    NoSaved(String),
+    /// The lock is held by somebody for too long.
+    #[error("Configuration is being changed by another process")]
+    Busy,
+    /// The configuration cannot be read.
+    #[error(transparent)]
+    Load(#[from] LoadFault),
+    /// The server root is not known.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// Root could not be given up.
+    #[error(transparent)]
+    Privilege(#[from] PrivilegeError),
+    /// A file could not be read or written.
+    #[error("cannot access the configuration: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// Runs one command, or the dialogue when there is none. Messages appear as they are, without
+/// the program's name in front.
+#[must_use]
+pub fn main(words: &[String]) -> ExitCode {
+    mta_process::start::prepare();
+    match run(words) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints an error on standard error.
+fn complain(error: &Error) {
+    // Nobody is left to be told if standard error is closed.
+    drop(io::Write::write_all(&mut io::stderr(), format!("{error}\n").as_bytes()));
+}
+
+fn run(words: &[String]) -> Result<(), Error> {
+    let root = ServerRoot::new(mta_process::start::server_root()?);
+    let command = match words {
+        [] => None,
+        words => Some(command::Command::parse(words)?),
+    };
+    // All files that are written here belong to the owner of config; only restricted.cnf is
+    // root's, and only a change of it keeps root.
+    let restricted = command.as_ref().is_some_and(command::Command::is_for_root);
+    if is_root() && !restricted {
+        let owner = Identity::of_owner(&root.config())?;
+        if owner.uid != 0 {
+            give_up_root(&owner)?;
+        }
+    }
+    match command {
+        None => dialogue::run(&root),
+        Some(command) => session::once(&root, &command),
+    }
+}

@@ -1,0 +1,218 @@
+//! Reading the tree, running commands on it, writing it back.
+
+use super::command::Command;
+use super::{Error, change, history, resolve, show};
+use crate::{lock, restricted};
+use mta_command::output;
+use mta_config::source::schema::Access;
+use mta_config::source::tree::Tree;
+use mta_config::source::{self, save};
+use mta_config::value::{Kind, ValueError};
+use mta_config::{Restricted, ServerRoot};
+use mta_process::privilege::{Identity, is_root};
+use std::os::unix::fs::MetadataExt;
+
+/// The configuration as it was read, and what became of it since.
+#[derive(Debug)]
+pub(super) struct Session<'r> {
+    root: &'r ServerRoot,
+    tree: Tree,
+    accounts: Option<Restricted>,
+    read: [u8; 32],
+    changed: bool,
+}
+
+/// Runs one command; a change is written at once, under the lock from reading to writing.
+pub(super) fn once(root: &ServerRoot, command: &Command) -> Result<(), Error> {
+    match command {
+        Command::Set { name, .. } | Command::Unset { name, .. } if command.is_for_root() => {
+            account(root, command, name)
+        }
+        Command::Set { .. } | Command::Unset { .. } | Command::Revert { .. } => {
+            let _held = lock::configuration(root)?.ok_or(Error::Busy)?;
+            let mut session = Session::open(root)?;
+            session.run(command)?;
+            session.save(&command.remark())
+        }
+        Command::Write { .. } | Command::Exit | Command::Quit => Ok(()),
+        Command::Show { .. }
+        | Command::History { .. }
+        | Command::Differences { .. }
+        | Command::Help { .. } => Session::open(root)?.run(command),
+    }
+}
+
+impl<'r> Session<'r> {
+    /// Reads the configuration.
+    pub(super) fn open(root: &'r ServerRoot) -> Result<Self, Error> {
+        // The digest comes first: a file that changes in between makes `write` refuse.
+        let read = source::digest_of(root);
+        let tree = match source::read_tree(root) {
+            Ok((tree, _)) => tree,
+            Err(faults) => {
+                let first = faults.into_iter().next().expect("a failed read has a fault");
+                return Err(first.into());
+            }
+        };
+        Ok(Self {
+            root,
+            tree,
+            accounts: source::read_restricted(root).ok(),
+            read,
+            changed: false,
+        })
+    }
+
+    /// Whether there are changes that were not written.
+    pub(super) const fn is_changed(&self) -> bool {
+        self.changed
+    }
+
+    /// Runs a command on the tree in memory.
+    pub(super) fn run(&mut self, command: &Command) -> Result<(), Error> {
+        match command {
+            Command::Set {
+                name,
+                values,
+                restricted,
+                prompt,
+            } => {
+                let asked;
+                let values = if *prompt && values.is_empty() {
+                    asked = [ask_secret(name)?];
+                    &asked
+                } else {
+                    values.as_slice()
+                };
+                change::set(&mut self.tree, name, values, *restricted)?;
+                self.changed = true;
+            }
+            Command::Unset {
+                name,
+                values,
+                restricted,
+            } => {
+                change::unset(&mut self.tree, name, values, *restricted)?;
+                self.changed = true;
+            }
+            Command::Show { patterns, json } => {
+                let view = show::view(&self.tree, self.accounts.as_ref(), patterns)?;
+                output::show(&view, *json);
+            }
+            Command::Write { remark } => self.write(remark)?,
+            Command::History { json } => output::show(&history::saved(self.root)?, *json),
+            Command::Differences { ids } => {
+                let differences = history::differences(self.root, &self.tree, self.changed, ids)?;
+                output::block(&differences);
+            }
+            Command::Revert { id } => {
+                self.tree = history::tree(self.root, id)?;
+                self.changed = true;
+            }
+            Command::Help { option } => output::block(&help(option.as_deref())?),
+            Command::Exit | Command::Quit => {}
+        }
+        Ok(())
+    }
+
+    /// Writes the changes, unless somebody else wrote since they were begun.
+    fn write(&mut self, remark: &str) -> Result<(), Error> {
+        if !self.changed {
+            return Ok(());
+        }
+        let _held = lock::configuration(self.root)?.ok_or(Error::Busy)?;
+        if source::digest_of(self.root) != self.read {
+            return Err(Error::Changed);
+        }
+        self.save(remark)?;
+        self.read = source::digest_of(self.root);
+        self.changed = false;
+        Ok(())
+    }
+
+    /// Writes the tree; the lock is held.
+    fn save(&self, remark: &str) -> Result<(), Error> {
+        let user = Identity::current().user;
+        let note = save::Note {
+            time: crate::now(),
+            user: &user,
+            remark,
+        };
+        save::save(self.root, &self.tree, note)?;
+        Ok(())
+    }
+}
+
+/// Changes an account in `restricted.cnf`: only its owner may.
+fn account(root: &ServerRoot, command: &Command, typed: &str) -> Result<(), Error> {
+    let found = resolve::option(typed)?;
+    let owner = std::fs::metadata(root.restricted())?.uid();
+    if !is_root() && Identity::current().uid != owner {
+        return Err(Error::Root(typed.to_owned()));
+    }
+    let mut accounts = source::read_restricted(root)?;
+    let invalid = |reason| Error::InvalidValue {
+        name: typed.to_owned(),
+        reason,
+    };
+    let value = match command {
+        Command::Set { values, .. } => match values.as_slice() {
+            [value] if !value.contains(|c: char| c.is_whitespace() || c.is_control() || c == ':') => {
+                Some(value.clone())
+            }
+            [] => return Err(invalid(ValueError::Missing)),
+            _ => return Err(invalid(ValueError::Words(1, 1))),
+        },
+        _ => None,
+    };
+    let option = found.path.segments().last().map(|last| last.name.as_str());
+    match (option, value) {
+        (Some("user"), Some(value)) if !value.is_empty() => accounts.user = value,
+        (Some("user"), _) => return Err(invalid(ValueError::Missing)),
+        (Some("group"), value) => accounts.group = value.filter(|value| !value.is_empty()),
+        (_, value) => accounts.noprivuser = value.filter(|value| !value.is_empty()),
+    }
+    debug_assert_eq!(found.spec.access, Access::Root);
+    restricted::write(root, source::write_restricted(&accounts).as_bytes())?;
+    Ok(())
+}
+
+/// What is known about an option, or how the commands are used.
+fn help(option: Option<&str>) -> Result<String, Error> {
+    let Some(typed) = option else {
+        return Ok(super::command::usages().map(|usage| format!("{usage}\n")).collect());
+    };
+    let found = resolve::option(typed)?;
+    let kind = match found.spec.kind {
+        Kind::Integer(i64::MIN, _) | Kind::MaybeInteger(i64::MIN, _) => "integer".to_owned(),
+        Kind::Integer(low, i64::MAX) => format!("integer from {low}"),
+        Kind::Integer(low, high) | Kind::MaybeInteger(low, high) => {
+            format!("integer from {low} to {high}")
+        }
+        Kind::Switch => "0 or 1".to_owned(),
+        kind => kind.word().to_owned(),
+    };
+    let default = match found.spec.default {
+        "" => "none",
+        default => default,
+    };
+    let in_use = if found.spec.in_use { "" } else { "Accepted, but no code uses it.\n" };
+    Ok(format!(
+        "{}\n{}\nType: {kind}\nDefault: {default}\n{in_use}",
+        found.path, found.spec.sentence
+    ))
+}
+
+/// Asks for a secret twice, without showing it.
+fn ask_secret(name: &str) -> Result<String, Error> {
+    let first = super::dialogue::read_hidden(&format!("Value of {name}: "))?;
+    let second = super::dialogue::read_hidden("Again: ")?;
+    if first == second && !first.is_empty() {
+        Ok(first)
+    } else {
+        Err(Error::InvalidValue {
+            name: name.to_owned(),
+            reason: ValueError::Missing,
+        })
+    }
+}

@@ -18,6 +18,8 @@ pub(crate) struct Matcher<'t> {
     /// Start and end of each saved field.
     fields: Vec<Option<(usize, usize)>>,
     failures: Failures,
+    /// For each element, start and end of the last run that it could take.
+    runs: Vec<(usize, usize)>,
     steps: u32,
 }
 
@@ -27,6 +29,7 @@ impl<'t> Matcher<'t> {
             text,
             fields: Vec::new(),
             failures: Failures::default(),
+            runs: Vec::new(),
             steps: 0,
         }
     }
@@ -41,6 +44,7 @@ impl<'t> Matcher<'t> {
         self.fields.clear();
         self.fields.resize(usize::from(pattern.fields), None);
         self.failures.clear();
+        self.runs.clear();
         self.steps = 0;
         self.from(pattern, 0, 0)
     }
@@ -92,7 +96,7 @@ impl<'t> Matcher<'t> {
                     start = self.save(*field, start, start + taken);
                 }
                 Some(Element::Many { class, lazy, field }) => {
-                    let most = run_end(text, start, class);
+                    let most = self.run_end(pattern, element, start, class);
                     if element + 1 == pattern.elements.len() {
                         self.save(*field, start, text.len());
                         return most == text.len();
@@ -157,6 +161,27 @@ impl<'t> Matcher<'t> {
         false
     }
 
+    /// Where the characters end that an element may take from `start` on. What is known of a run
+    /// that begins further right is used.
+    fn run_end(&mut self, pattern: &Pattern, element: usize, start: usize, class: &Class) -> usize {
+        if matches!(class, Class::Any) {
+            return self.text.len();
+        }
+        self.runs.resize(pattern.elements.len(), (usize::MAX, 0));
+        let (known, known_end) = self.runs[element];
+        if (known..=known_end).contains(&start) {
+            return known_end;
+        }
+        let end = self.text[start..]
+            .char_indices()
+            .map(|(offset, c)| (start + offset, c))
+            .find(|(place, c)| *place == known || !class.holds(*c))
+            .map_or(self.text.len(), |(place, _)| place);
+        let end = if end == known { known_end } else { end };
+        self.runs[element] = (start, end);
+        end
+    }
+
     fn save(&mut self, field: Option<u16>, start: usize, end: usize) -> usize {
         if let Some(field) = field {
             self.fields[usize::from(field)] = Some((start, end));
@@ -213,15 +238,6 @@ fn comes_again(pattern: &Pattern, element: usize) -> bool {
     pattern.elements[..element]
         .iter()
         .any(|element| matches!(element, Element::Many { .. }))
-}
-
-fn run_end(text: &str, start: usize, class: &Class) -> usize {
-    match class {
-        Class::Any => text.len(),
-        Class::Set { .. } => text[start..]
-            .find(|c| !class.holds(c))
-            .map_or(text.len(), |length| start + length),
-    }
 }
 
 /// `literal` is in lower case.

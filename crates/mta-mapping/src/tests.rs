@@ -515,6 +515,25 @@ fn plainly(pattern: &[u8], text: &[u8]) -> bool {
     }
 }
 
+/// The same with classes; the elements are given one by one.
+fn by_elements(elements: &[&str], text: &str) -> bool {
+    let Some((element, others)) = elements.split_first() else {
+        return text.is_empty();
+    };
+    let fits = |c: char| match element.trim_start_matches("$_") {
+        "*" | "%" => true,
+        "$A*" | "$A%" => c.is_ascii_alphabetic(),
+        "$D*" => c.is_ascii_digit(),
+        literal => literal.eq_ignore_ascii_case(&c.to_string()),
+    };
+    let first_fits = text.starts_with(fits);
+    if element.ends_with('*') {
+        by_elements(others, text) || (first_fits && by_elements(elements, &text[1..]))
+    } else {
+        first_fits && by_elements(others, &text[1..])
+    }
+}
+
 proptest! {
     #[test]
     fn matching_agrees_with_its_plain_meaning(pattern in "[abA*%]{0,8}", text in "[abAB]{0,10}") {
@@ -523,6 +542,18 @@ proptest! {
             compiled.matches(&text).is_some(),
             plainly(pattern.as_bytes(), text.as_bytes())
         );
+    }
+
+    #[test]
+    fn classes_agree_with_their_plain_meaning(
+        elements in prop::collection::vec(
+            prop::sample::select(vec!["a", "1", "*", "%", "$A*", "$D*", "$_$A*", "$A%", "$_*"]),
+            0..8,
+        ),
+        text in "[aB1-]{0,12}",
+    ) {
+        let compiled = Pattern::compile(&elements.concat()).unwrap();
+        prop_assert_eq!(compiled.matches(&text).is_some(), by_elements(&elements, &text));
     }
 
     #[test]

@@ -32,3 +32,6 @@ pub use notices::{About, NoticeSender};
 pub use outbox::Outbox;
 pub use returning::{Decision, ReturnError, Returned, Returner};
 pub use run::{JobThread, MasterSetup, run_master};
+
+#[cfg(test)]
+mod tests;

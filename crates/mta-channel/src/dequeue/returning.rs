@@ -321,6 +321,13 @@ impl Returner {
     }
 }
 
+impl Drop for Returner {
+    fn drop(&mut self) {
+        // Its program is about to end, and the notices should not wait for the next scan.
+        self.enqueuer.flush_hints(GREETING);
+    }
+}
+
 fn is_discard(channel: &Channel) -> bool {
     channel.name().as_str() == DISCARD_CHANNEL
 }

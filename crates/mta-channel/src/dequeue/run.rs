@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use mta_config::{Channel, ChannelOption, Config, MtaOption, ServerRoot};
 use mta_envelope::names::ChannelName;
@@ -23,6 +24,9 @@ use crate::notify::Policy;
 
 /// Virtual memory for a thread's stack; what is not used costs nothing.
 const STACK: usize = 1024 * 1024;
+
+/// How long the end waits for the Job Controller to hear of what was enqueued.
+const FLUSH: Duration = Duration::from_secs(5);
 
 /// Which channel a master program serves, and how it was started.
 #[derive(Debug, Clone)]
@@ -103,7 +107,7 @@ pub fn run_master(
             std::process::id()
         )
     });
-    thread::scope(|scope| {
+    let ended = thread::scope(|scope| {
         for number in 0..threads {
             let thread = JobThread {
                 number,
@@ -128,7 +132,9 @@ pub fn run_master(
                 })?;
         }
         Ok(())
-    })
+    });
+    enqueuer.flush_hints(FLUSH);
+    ended
 }
 
 /// `CHANNEL_master.log-UNIQUEID`, or the terminal as well.

@@ -84,7 +84,7 @@ channel_options! {
     Improute "improute" [], Flag, "implicit route" other [], unused, "All addresses of the channel get the route.";
     Noimproute "noimproute" [], Flag, "implicit route" default [], unused, "Addresses get no implicit route.";
     Routelocal "routelocal" [], Flag, "" other [], unused, "Explicit routes that lead to this host are short-circuited.";
-    DequeueRemoveroute "dequeue_removeroute" [], Flag, "" other [], unused, "Source routes are dropped from the envelope To when dequeuing.";
+    DequeueRemoveroute "dequeue_removeroute" [], Flag, "" other [], used, "Source routes are dropped from the envelope To when dequeuing.";
     Defaulthost "defaulthost" [], Texts(1, 2), "default host" other [], unused, "Names that complete an address without domain; the second for envelope recipients.";
     Nodefaulthost "nodefaulthost" [], Flag, "default host" default [], unused, "Addresses without domain get the local host's name.";
     Remotehost "remotehost" [], Flag, "remote host" other [], unused, "Addresses without domain get the connecting host's name.";
@@ -176,10 +176,10 @@ channel_options! {
     Language "language" [], Text, "" other [], unused, "Default language of encoded words.";
 
     // MIME, encodings, line length.
-    Eightbit "eightbit" [], Flag, "eight bit" other [], unused, "8-bit data are passed.";
-    Eightnegotiate "eightnegotiate" [], Flag, "eight bit" default [], unused, "8-bit data are encoded when the peer does not offer 8BITMIME.";
+    Eightbit "eightbit" [], Flag, "eight bit" other [], used, "8-bit data are passed.";
+    Eightnegotiate "eightnegotiate" [], Flag, "eight bit" default [], used, "8-bit data are encoded when the peer does not offer 8BITMIME.";
     Eightstrict "eightstrict" [], Flag, "eight bit" other [], unused, "Incoming 8-bit data that were not negotiated are refused.";
-    Sevenbit "sevenbit" [], Flag, "eight bit" other [], unused, "8-bit data are always encoded.";
+    Sevenbit "sevenbit" [], Flag, "eight bit" other [], used, "8-bit data are always encoded.";
     Utf8header "utf8header" [], Flag, "utf8" other [], unused, "Headers may hold UTF-8.";
     Utf8negotiate "utf8negotiate" [], Flag, "utf8" other [], unused, "SMTPUTF8 is negotiated.";
     Utf8strict "utf8strict" [], Flag, "utf8" other [], unused, "UTF-8 that was not negotiated is refused.";
@@ -206,7 +206,7 @@ channel_options! {
 
     // Character sets.
     Charset7 "charset7" [], Text, "" other [], unused, "Label of unlabelled 7-bit text.";
-    Charset8 "charset8" [], Text, "" other [], unused, "Label of unlabelled 8-bit text.";
+    Charset8 "charset8" [], Text, "" other [], used, "Label of unlabelled 8-bit text.";
     Charsetesc "charsetesc" [], Text, "" other [], unused, "Label of unlabelled text with ESC.";
 
     // Files in the queue.
@@ -240,8 +240,8 @@ channel_options! {
     Nologging "nologging" [], Flag, "logging" default [], unused, "Messages to and from the channel are not recorded.";
     Loggingprefix "loggingprefix" [], Text, "" other [], unused, "Text in front of the channel's records.";
     Logheader "logheader" [], Integer(0, 3), "" other [], unused, "Whether header lines are recorded: 1 dequeue, 3 both.";
-    MasterDebug "master_debug" [], Flag, "master debug" other [], unused, "The master program writes a debug log.";
-    NomasterDebug "nomaster_debug" [], Flag, "master debug" default [], unused, "The master program writes no debug log.";
+    MasterDebug "master_debug" [], Flag, "master debug" other [], used, "The master program writes a debug log.";
+    NomasterDebug "nomaster_debug" [], Flag, "master debug" default [], used, "The master program writes no debug log.";
     SlaveDebug "slave_debug" [], Flag, "slave debug" other [], unused, "The server writes a debug log.";
     NoslaveDebug "noslave_debug" [], Flag, "slave debug" default [], unused, "The server writes no debug log.";
     Loopcheck "loopcheck" [], Flag, "loop check" other [], unused, "XLOOP is advertised.";
@@ -249,14 +249,14 @@ channel_options! {
 
     // SMTP protocol.
     Nosmtp "nosmtp" [], Flag, "protocol" default [], unused, "The channel does not speak SMTP.";
-    Smtp "smtp" ["smtp_crlf"], Flag, "protocol" other [], unused, "SMTP, lines end in CRLF.";
+    Smtp "smtp" ["smtp_crlf"], Flag, "protocol" other [], used, "SMTP, lines end in CRLF.";
     SmtpCr "smtp_cr" [], Flag, "protocol" other [], unused, "As smtp: a lone CR is always refused.";
     SmtpLf "smtp_lf" [], Flag, "protocol" other [], unused, "As smtp: a lone LF is always refused.";
     SmtpCrorlf "smtp_crorlf" [], Flag, "protocol" other [], unused, "As smtp: lone CR and LF are always refused.";
     Lmtp "lmtp" [], Flag, "protocol" other [], unused, "LMTP.";
-    Ehlo "ehlo" [], Flag, "ehlo" other [], unused, "The client always says EHLO.";
-    Checkehlo "checkehlo" [], Flag, "ehlo" other [], unused, "The client says EHLO when the banner contains ESMTP.";
-    Noehlo "noehlo" [], Flag, "ehlo" other [], unused, "The client never says EHLO.";
+    Ehlo "ehlo" [], Flag, "ehlo" other [], used, "The client always says EHLO.";
+    Checkehlo "checkehlo" [], Flag, "ehlo" other [], used, "The client says EHLO when the banner contains ESMTP.";
+    Noehlo "noehlo" [], Flag, "ehlo" other [], used, "The client never says EHLO.";
     Refuseehlo "refuseehlo" [], Flag, "" other [], unused, "The server refuses EHLO.";
     Allowetrn "allowetrn" [], Flag, "etrn" other [], unused, "ETRN is honoured and the channel echoed.";
     Disableetrn "disableetrn" [], Flag, "etrn" other [], unused, "ETRN is not advertised.";
@@ -275,8 +275,8 @@ channel_options! {
     Expndefault "expndefault" [], Flag, "expn" default [], unused, "EXPN is answered as DISABLE_EXPAND says.";
     Expndisable "expndisable" [], Flag, "expn" other [], unused, "EXPN is refused.";
     Streaming "streaming" [], Integer(0, 3), "" other [], unused, "What is sent without waiting although nothing was negotiated.";
-    Chunkingclient "chunkingclient" [], Flag, "client chunking" default [], unused, "The client uses BDAT when it is offered.";
-    Nochunkingclient "nochunkingclient" [], Flag, "client chunking" other [], unused, "The client does not use BDAT.";
+    Chunkingclient "chunkingclient" [], Flag, "client chunking" default [], used, "The client uses BDAT when it is offered.";
+    Nochunkingclient "nochunkingclient" [], Flag, "client chunking" other [], used, "The client does not use BDAT.";
     Chunkingserver "chunkingserver" [], Flag, "server chunking" default [], unused, "CHUNKING is advertised.";
     Nochunkingserver "nochunkingserver" [], Flag, "server chunking" other [], unused, "CHUNKING is not advertised.";
     Flagtransfer "flagtransfer" [], Flag, "flag transfer" other [], unused, "Delivery flags travel between such MTAs.";
@@ -309,12 +309,12 @@ channel_options! {
     Nosaslserver "nosaslserver" [], Flag, "server sasl" default [], unused, "AUTH is not offered.";
     Maysaslserver "maysaslserver" [], Flag, "server sasl" other [], unused, "AUTH is offered.";
     Mustsaslserver "mustsaslserver" [], Flag, "server sasl" other [], unused, "MAIL FROM before AUTH is refused.";
-    Nosaslclient "nosaslclient" [], Flag, "client sasl" default [], unused, "AUTH is not used.";
-    Maysaslclient "maysaslclient" [], Flag, "client sasl" other [], unused, "AUTH is tried.";
-    Mustsaslclient "mustsaslclient" [], Flag, "client sasl" other [], unused, "AUTH is insisted on.";
-    Saslpassauth "saslpassauth" [], Flag, "" other [], unused, "The AUTH parameter of MAIL FROM is passed on.";
-    Authusername "authusername" [], Text, "" other [], unused, "User for AUTH with the remote server.";
-    Authpassword "authpassword" [], Secret, "" other [], unused, "Password for AUTH with the remote server.";
+    Nosaslclient "nosaslclient" [], Flag, "client sasl" default [], used, "AUTH is not used.";
+    Maysaslclient "maysaslclient" [], Flag, "client sasl" other [], used, "AUTH is tried.";
+    Mustsaslclient "mustsaslclient" [], Flag, "client sasl" other [], used, "AUTH is insisted on.";
+    Saslpassauth "saslpassauth" [], Flag, "" other [], used, "The AUTH parameter of MAIL FROM is passed on.";
+    Authusername "authusername" [], Text, "" other [], used, "User for AUTH with the remote server.";
+    Authpassword "authpassword" [], Secret, "" other [], used, "Password for AUTH with the remote server.";
     Externalidentity "externalidentity" [], Text, "" other [], unused, "Identity for AUTH EXTERNAL with the remote server.";
 
     // TLS.
@@ -324,27 +324,27 @@ channel_options! {
     Notlsserver "notlsserver" [], Flag, "server tls" default [], unused, "STARTTLS is not offered.";
     Maytlsserver "maytlsserver" [], Flag, "server tls" other [], unused, "STARTTLS is offered.";
     Musttlsserver "musttlsserver" [], Flag, "server tls" other [], unused, "MAIL FROM before STARTTLS is refused.";
-    Notlsclient "notlsclient" [], Flag, "client tls" default [], unused, "STARTTLS is not used.";
-    Maytlsclient "maytlsclient" [], Flag, "client tls" other [], unused, "STARTTLS is used when offered.";
-    Musttlsclient "musttlsclient" [], Flag, "client tls" other [], unused, "Nothing is sent without TLS.";
+    Notlsclient "notlsclient" [], Flag, "client tls" default [], used, "STARTTLS is not used.";
+    Maytlsclient "maytlsclient" [], Flag, "client tls" other [], used, "STARTTLS is used when offered.";
+    Musttlsclient "musttlsclient" [], Flag, "client tls" other [], used, "Nothing is sent without TLS.";
 
     // TCP/IP connection and DNS.
-    Mx "mx" ["nonrandommx"], Flag, "mx" other [], unused, "MX records, equal preferences in the order received.";
-    Randommx "randommx" [], Flag, "mx" other [], unused, "MX records, equal preferences shuffled.";
-    Defaultmx "defaultmx" [], Flag, "mx" default [], unused, "MX records when the port is 25.";
-    Nomx "nomx" [], Flag, "mx" other [], unused, "Address records only.";
-    Nodns "nodns" [], Flag, "mx" other [], unused, "No DNS at all.";
+    Mx "mx" ["nonrandommx"], Flag, "mx" other [], used, "MX records, equal preferences in the order received.";
+    Randommx "randommx" [], Flag, "mx" other [], used, "MX records, equal preferences shuffled.";
+    Defaultmx "defaultmx" [], Flag, "mx" default [], used, "MX records when the port is 25.";
+    Nomx "nomx" [], Flag, "mx" other [], used, "Address records only.";
+    Nodns "nodns" [], Flag, "mx" other [], used, "No DNS at all.";
     Affinitylist "affinitylist" [], Flag, "mx" other [], unused, "Hosts of an affinity group in sequence.";
-    Nameservers "nameservers" [], Texts(1, 16), "name servers" other [], unused, "Name servers for the channel.";
-    Defaultnameservers "defaultnameservers" [], Flag, "name servers" default [], unused, "The general name servers.";
-    Daemon "daemon" [], Text, "" other [], unused, "Host to connect to for everything; `router` means the official host.";
-    Lastresort "lastresort" [], Text, "" other [], unused, "Host tried when all others failed.";
-    Port "port" [], Integer(1, 65_535), "" other [], unused, "Port to connect to.";
-    Interfaceaddress "interfaceaddress" [], Text, "" other [], unused, "Source address of outgoing connections.";
-    Cacheeverything "cacheeverything" [], Flag, "connection cache" default [], unused, "Outcomes of connections are remembered.";
-    Cachefailures "cachefailures" [], Flag, "connection cache" other [], unused, "Failed connections are remembered.";
-    Cachesuccesses "cachesuccesses" [], Flag, "connection cache" other [], unused, "Successful connections are remembered.";
-    Nocache "nocache" [], Flag, "connection cache" other [], unused, "Nothing is remembered.";
+    Nameservers "nameservers" [], Texts(1, 16), "name servers" other [], used, "Name servers for the channel.";
+    Defaultnameservers "defaultnameservers" [], Flag, "name servers" default [], used, "The general name servers.";
+    Daemon "daemon" [], Text, "" other [], used, "Host to connect to for everything; `router` means the official host.";
+    Lastresort "lastresort" [], Text, "" other [], used, "Host tried when all others failed.";
+    Port "port" [], Integer(1, 65_535), "" other [], used, "Port to connect to.";
+    Interfaceaddress "interfaceaddress" [], Text, "" other [], used, "Source address of outgoing connections.";
+    Cacheeverything "cacheeverything" [], Flag, "connection cache" default [], used, "Outcomes of connections are remembered.";
+    Cachefailures "cachefailures" [], Flag, "connection cache" other [], used, "Failed connections are remembered.";
+    Cachesuccesses "cachesuccesses" [], Flag, "connection cache" other [], used, "Successful connections are remembered.";
+    Nocache "nocache" [], Flag, "connection cache" other [], used, "Nothing is remembered.";
     Identnone "identnone" ["identtcp"], Flag, "ident" default [], unused, "Reverse DNS; address and name in Received.";
     Identnonelimited "identnonelimited" ["identtcplimited"], Flag, "ident" other [], unused, "As identnone, but the name never switches the channel.";
     Identnonenumeric "identnonenumeric" ["identtcpnumeric"], Flag, "ident" other [], unused, "No reverse DNS; address only.";

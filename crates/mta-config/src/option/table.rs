@@ -459,7 +459,7 @@ mta_options! {
     SrsHashAlgorithm "srs_hash_algorithm", Text, "", open unused, "Digest of rewritten sender addresses.";
 
     // Ours.
-    DnsNameservers "dns_nameservers", Endpoints, "", open unused, "Name servers to ask, as a list of address:port; the system's when unset.";
+    DnsNameservers "dns_nameservers", Endpoints, "", open used, "Name servers to ask, as a list of address:port; the system's when unset.";
     TlsCertificate "tls_certificate", Text, "", open unused, "File with the server's certificate chain (PEM).";
     TlsKey "tls_key", Text, "", open unused, "File with the key of that certificate (PEM).";
 }

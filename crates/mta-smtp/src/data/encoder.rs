@@ -61,6 +61,8 @@ impl DotEncoder {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::{DataDecoder, LongLines};
     use super::*;
 
@@ -99,6 +101,35 @@ mod tests {
             assert!(decoder.decode(&encode(input, 3), &mut output).ended);
             assert_eq!(output, input);
             assert_eq!(decoder.fault(), None);
+        }
+    }
+
+    proptest! {
+        /// Lines without CR and not too long come out of the wire as they went in, wherever
+        /// either side cut them; only a missing last line end is supplied.
+        #[test]
+        fn any_text_survives_the_wire(
+            lines in prop::collection::vec("[.a\\x00é]{0,30}", 0..20),
+            ended in any::<bool>(),
+            step in 1_usize..50,
+        ) {
+            let mut text = lines.join("\n").into_bytes();
+            if ended && !text.is_empty() {
+                text.push(b'\n');
+            }
+            let wire = encode(&text, step);
+            let mut decoder = DataDecoder::for_data(LongLines::Reject);
+            let mut output = Vec::new();
+            let mut ended = false;
+            for piece in wire.chunks(step) {
+                prop_assert!(!ended);
+                ended = decoder.decode(piece, &mut output).ended;
+            }
+            prop_assert!(ended && decoder.fault().is_none());
+            if !text.is_empty() && text.last() != Some(&b'\n') {
+                text.push(b'\n');
+            }
+            prop_assert_eq!(output, text);
         }
     }
 }

@@ -8,6 +8,7 @@
 mod content;
 mod order;
 pub(crate) mod policy;
+mod properties;
 mod syntax;
 pub(crate) mod tls_auth;
 

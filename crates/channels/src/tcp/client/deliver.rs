@@ -219,11 +219,12 @@ impl TcpClient {
         let usable = session.connection.is_usable();
         self.session = Some(session);
         if spent || old || !usable {
-            self.hang_up(sent.error.as_ref().map(ToString::to_string));
+            let why = sent.error.as_ref().map(ToString::to_string);
+            self.hang_up(why.as_deref());
         }
     }
 
-    fn hang_up(&mut self, why: Option<String>) {
+    fn hang_up(&mut self, why: Option<&str>) {
         let Some(mut session) = self.session.take() else {
             return;
         };

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use mta_config::channel::{Channel, ChannelOption};
+use mta_config::value::endpoint;
 use mta_config::{Config, MtaOption};
 use mta_dns::hickory::{Dns, Settings as DnsSettings};
 use mta_dns::resolver::{Resolver, Table};
@@ -82,17 +83,9 @@ fn dns(config: &Config, channel: &Channel) -> Dns {
     let general = config.mta.list(MtaOption::DnsNameservers);
     let names = if own.is_empty() { general } else { own };
     Dns::new(DnsSettings {
-        nameservers: names.iter().filter_map(|name| name_server(name)).collect(),
+        nameservers: names.iter().filter_map(|name| endpoint(name)).collect(),
         ..DnsSettings::default()
     })
-}
-
-/// `address:port`, or an address alone for port 53.
-fn name_server(text: &str) -> Option<std::net::SocketAddr> {
-    let alone = || text.trim_matches(['[', ']']).parse::<IpAddr>().ok();
-    text.parse()
-        .ok()
-        .or_else(|| alone().map(|address| (address, 53).into()))
 }
 
 /// Reads a table of hosts. One that cannot be read is empty: its names are unknown then, as they
@@ -133,14 +126,5 @@ mod tests {
         assert!(table.addresses("two.example").is_err());
         assert!(table.addresses("six.example").is_ok());
         assert!(host_table(Path::new("/nowhere")).addresses("uno").is_err());
-    }
-
-    #[test]
-    fn name_servers_have_a_port_or_53() {
-        assert_eq!(name_server("192.0.2.1"), "192.0.2.1:53".parse().ok());
-        assert_eq!(name_server("192.0.2.1:5353"), "192.0.2.1:5353".parse().ok());
-        assert_eq!(name_server("[::1]:5353"), "[::1]:5353".parse().ok());
-        assert_eq!(name_server("::1"), "[::1]:53".parse().ok());
-        assert_eq!(name_server("ns.example"), None);
     }
 }

@@ -118,7 +118,7 @@ pub(crate) fn find_end(bytes: &[u8], from: usize) -> Result<usize, usize> {
 fn record(line: &str) -> Option<(char, &str)> {
     let mut chars = line.chars();
     let letter = chars.next().filter(char::is_ascii_lowercase)?;
-    (chars.next() == Some(';')).then(|| (letter, chars.as_str()))
+    (chars.next() == Some(';')).then_some((letter, chars.as_str()))
 }
 
 const fn ret_word(ret: Option<Ret>) -> &'static str {

@@ -197,7 +197,7 @@ impl Dequeued {
         Ok(())
     }
 
-    /// Only the recipients with the indices `remaining` are still to be dealt with: the file is
+    /// Only the recipients with the indices `remaining`, at least one, are still to be dealt with: the file is
     /// replaced by one that names them alone, and its name counts one more attempt. Whatever
     /// moment a crash chooses, the queue holds either the old file or the new one.
     ///
@@ -205,6 +205,11 @@ impl Dequeued {
     /// [`SettleError`]; the message is then still in the queue, possibly with all recipients.
     pub fn split(self, remaining: &[usize], attempts: &[Attempt]) -> Result<Placed, SettleError> {
         let head = self.head_of(remaining);
+        if head.envelope.recipients.is_empty() {
+            // A file without recipients would be set aside as damaged.
+            let nobody = io::ErrorKind::InvalidInput.into();
+            return Err(self.error(&self.place, nobody));
+        }
         let history = [self.history(), attempts].concat();
         let tried = self.place.file.attempts().saturating_add(1);
         let place = self

@@ -97,6 +97,14 @@ fn a_split_message_is_left_for_the_others() {
 }
 
 #[test]
+fn a_split_for_nobody_changes_nothing() {
+    let area = Area::new();
+    let place = area.enqueue();
+    assert!(take(&area, &place).split(&[7], &[]).is_err());
+    assert_eq!(take(&area, &place).envelope().recipients.len(), 3);
+}
+
+#[test]
 fn a_crash_between_rewriting_and_renaming_leaves_the_new_file_alone() {
     let area = Area::new();
     let place = area.enqueue();

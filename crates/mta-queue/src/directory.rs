@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, RenameFlags};
@@ -101,12 +101,16 @@ impl Root {
             other => other?,
         };
         let directory = Directory::new(fd, path)?;
-        let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
-        if !durable.contains(&directory.id) {
+        // The lock is not kept over the sync: two sessions may both ask for it, once.
+        if !self.known_durable().contains(&directory.id) {
             sync::directory(parent)?;
-            durable.insert(directory.id);
+            self.known_durable().insert(directory.id);
         }
         Ok(directory)
+    }
+
+    fn known_durable(&self) -> MutexGuard<'_, HashSet<(u64, u64)>> {
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

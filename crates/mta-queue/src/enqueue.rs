@@ -137,19 +137,32 @@ impl Draft {
         }
         self.given_up = true;
         for piece in part.chunks(CHUNK) {
-            self.memory.extend_from_slice(piece);
-            self.size += piece.len() as u64;
-            self.ends_with_newline = piece.last() == Some(&b'\n');
-            if self.spill.is_some() && self.memory.len() >= CHUNK {
-                self.flush()?;
-            } else if self.spill.is_none() && self.memory.len() > IN_MEMORY {
+            if self.spill.is_none() && self.memory.len() + piece.len() > IN_MEMORY {
                 self.spill = Some(self.spill()?);
                 self.flush()?;
                 self.memory.shrink_to(CHUNK);
             }
+            self.keep(piece);
+            if self.spill.is_some() && self.memory.len() >= CHUNK {
+                self.flush()?;
+            }
         }
         self.given_up = false;
         Ok(())
+    }
+
+    /// Takes a piece into memory, which grows by doubling but never beyond [`IN_MEMORY`] for
+    /// a message that fits.
+    fn keep(&mut self, piece: &[u8]) {
+        let needed = self.memory.len() + piece.len();
+        if needed > self.memory.capacity() {
+            let doubled = (2 * self.memory.capacity()).min(IN_MEMORY);
+            let capacity = needed.max(doubled);
+            self.memory.reserve_exact(capacity - self.memory.len());
+        }
+        self.memory.extend_from_slice(piece);
+        self.size += piece.len() as u64;
+        self.ends_with_newline = piece.last() == Some(&b'\n');
     }
 
     /// Octets taken so far.

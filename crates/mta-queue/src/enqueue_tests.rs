@@ -25,6 +25,7 @@ fn a_small_message_is_nowhere_before_its_commit() {
     let area = Area::new();
     let mut draft = draft(&area, vec![plan("l", 0)]);
     draft.body(&vec![b'x'; IN_MEMORY - HEADER.len()]).unwrap();
+    assert_eq!(draft.memory.capacity(), IN_MEMORY);
     assert_eq!(std::fs::read_dir(area.directory.path()).unwrap().count(), 0);
     drop(draft);
     assert!(area.files().is_empty());

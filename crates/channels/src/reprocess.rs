@@ -1,0 +1,277 @@
+//! The `reprocess`, `process` and `hold` channels: mail that goes through the enqueue path once
+//! more.
+//!
+//! `reprocess` is invisible: rewriting and access tables see the channel that the message came
+//! from. `process` is visible, as the origin of what passes it. `hold` is as `reprocess`: what an
+//! operator releases from it is treated as if it had just come in. The envelope id, the time of arrival and what the sender
+//! asked for are kept.
+//!
+//! The new files are durable before the old one goes. A crash between the two makes a second
+//! copy of the message; nothing makes it less than one.
+
+use std::io::{self, Read as _};
+use std::sync::Arc;
+
+use mta_channel::dequeue::{Deliverer, JobThread, Message, run_master};
+use mta_channel::enqueue::{Enqueuer, MailParams, RcptParams, Refusal, Source, Transaction};
+use mta_envelope::envelope::{Envelope, Notify, Recipient};
+use mta_envelope::names::ChannelName;
+use mta_envelope::status::{Outcome, Report, Status};
+
+use crate::master::{self, Arguments, Error};
+
+/// Octets passed on at a time.
+const CHUNK: usize = 64 * 1024;
+
+/// Runs the channel program.
+///
+/// # Errors
+/// [`Error`] when it cannot begin.
+pub fn run(arguments: &Arguments) -> Result<(), Error> {
+    let setup = master::prepare("reprocess", arguments)?;
+    run_master(setup, &|thread: &JobThread| {
+        Box::new(Again {
+            enqueuer: thread.enqueuer.clone(),
+            channel: thread.channel.clone(),
+            thread: u32::from(thread.number) + 1,
+        })
+    })?;
+    Ok(())
+}
+
+/// Enqueues again.
+#[derive(Debug)]
+struct Again {
+    enqueuer: Enqueuer,
+    channel: ChannelName,
+    thread: u32,
+}
+
+impl Deliverer for Again {
+    fn deliver(&mut self, message: &mut Message<'_>) -> Vec<Outcome> {
+        let envelope = message.envelope();
+        let mut transaction = match self.begin(envelope) {
+            Ok(transaction) => transaction,
+            Err(refusal) => return vec![outcome(&refusal); envelope.recipients.len()],
+        };
+        let answers: Vec<Result<(), Refusal>> = envelope
+            .recipients
+            .iter()
+            .map(|recipient| {
+                let accepted =
+                    transaction.recipient(recipient.address.as_str(), &parameters(recipient));
+                message.debug(|| match &accepted {
+                    Ok(_) => format!("{}: accepted", recipient.address),
+                    Err(refusal) => format!("{}: {refusal}", recipient.address),
+                });
+                accepted.map(drop)
+            })
+            .collect();
+        let sent = if answers.iter().any(Result::is_ok) {
+            send(transaction, message)
+        } else {
+            Ok(())
+        };
+        answers
+            .iter()
+            .map(|answer| match answer.as_ref().and(sent.as_ref()) {
+                Ok(()) => Outcome::Requeued,
+                Err(refusal) => outcome(refusal),
+            })
+            .collect()
+    }
+}
+
+impl Again {
+    fn begin(&self, envelope: &Envelope) -> Result<Transaction, Refusal> {
+        let mut source = Source::internal(self.source_channel(envelope), &envelope.user);
+        source.authenticated.clone_from(&envelope.authenticated);
+        source.thread = Some(self.thread);
+        let params = MailParams {
+            ret: envelope.ret,
+            envelope_id: Some(envelope.id.clone()),
+            authenticated: envelope.authenticated.clone(),
+            arrived: Some(envelope.arrived),
+            ..MailParams::default()
+        };
+        let sender = envelope.sender.as_ref();
+        self.enqueuer
+            .begin(&Arc::new(source), sender, params, mta_log::time::now())
+    }
+
+    /// The channel that the message is said to come from.
+    fn source_channel(&self, envelope: &Envelope) -> ChannelName {
+        if is_visible(&self.channel) {
+            self.channel.clone()
+        } else {
+            envelope.source_channel.clone()
+        }
+    }
+}
+
+/// Whether mail comes from the channel itself once it has passed it.
+fn is_visible(channel: &ChannelName) -> bool {
+    channel.as_str() == "process" || channel.as_str().starts_with("process_")
+}
+
+/// What the sender asked for this recipient. It was checked when the message came in.
+fn parameters(recipient: &Recipient) -> RcptParams {
+    let explicit = recipient.notify != Notify::default();
+    RcptParams {
+        notify: explicit.then_some(recipient.notify),
+        original: recipient.original.clone(),
+        trusted: true,
+    }
+}
+
+/// Passes header and body on; durable on return.
+fn send(transaction: Transaction, message: &mut Message<'_>) -> Result<(), Refusal> {
+    let unreadable = |error: io::Error| {
+        let text = format!("cannot read the message: {error}");
+        Refusal::new(451, Status::new(4, 3, 0), text)
+    };
+    let mut writer = transaction.message()?;
+    writer.write(&message.header().map_err(unreadable)?);
+    let mut body = message.body().map_err(unreadable)?;
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let got = match body.read(&mut chunk) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            other => other.map_err(unreadable)?,
+        };
+        if got == 0 {
+            break;
+        }
+        writer.write(&chunk[..got]);
+    }
+    writer.finish()?;
+    Ok(())
+}
+
+/// A refusal of the enqueue path as the end of an attempt. The class of the status follows the
+/// code: what is refused for now is tried again, whatever its words.
+fn outcome(refusal: &Refusal) -> Outcome {
+    if refusal.is_temporary() {
+        let status = refusal.status.with_class(4);
+        Outcome::Deferred(Report::local(status, &refusal.text))
+    } else {
+        let status = refusal.status.with_class(5);
+        Outcome::Failed(Report::local(status, &refusal.text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::{DAY, World};
+    use mta_channel::dequeue::{Content, DebugLog};
+    use mta_envelope::address::Address;
+    use std::io::BufRead;
+
+    struct Text;
+
+    impl Content for Text {
+        fn header(&mut self) -> io::Result<Vec<u8>> {
+            Ok(b"Subject: lunch\n\n".to_vec())
+        }
+
+        fn body(&mut self) -> io::Result<Box<dyn BufRead + '_>> {
+            Ok(Box::new(&b"at noon\n"[..]))
+        }
+    }
+
+    fn again(channel: &str, recipients: &[&str]) -> (World, Vec<Outcome>) {
+        let world = World::new();
+        let mut deliverer = Again {
+            enqueuer: world.enqueuer.clone(),
+            channel: ChannelName::new(channel).unwrap(),
+            thread: 1,
+        };
+        let envelope = World::envelope("zoe@example.edu", world.now() - DAY, recipients);
+        let debug = DebugLog::off();
+        let mut content = Text;
+        let mut message = Message::new(&envelope, &mut content, "ZZx.00", "", &debug);
+        let outcomes = deliverer.deliver(&mut message);
+        (world, outcomes)
+    }
+
+    #[test]
+    fn mail_goes_on_to_where_its_recipients_lead() {
+        let (world, outcomes) = again(
+            "reprocess",
+            &["ada@example.com", "nobody@example.com", "bob@example.net"],
+        );
+        assert_eq!(outcomes[0], Outcome::Requeued);
+        assert!(matches!(&outcomes[1], Outcome::Failed(report)
+            if report.status == Status::UNKNOWN_USER));
+        assert_eq!(outcomes[2], Outcome::Requeued);
+        for channel in ["ims-ms", "tcp_local"] {
+            let files = world.files(channel);
+            assert_eq!(files.len(), 1, "{channel}");
+            let text = &files[0].1;
+            for part in [
+                "\nc;tcp_local\n",
+                "\ni;ENVID@mail.example.com\n",
+                "at noon\n",
+            ] {
+                assert!(text.contains(part), "{part:?} in {text}");
+            }
+            let arrived = format!("\nt;{}\n", world.now() - DAY);
+            let earlier = format!("\nt;{}\n", world.now() - DAY - 1);
+            assert!(text.contains(&arrived) || text.contains(&earlier), "{text}");
+            assert!(text.contains("Received: from "), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_passes_process_comes_from_there() {
+        let (world, outcomes) = again("process", &["ada@example.com"]);
+        assert_eq!(outcomes, [Outcome::Requeued]);
+        assert!(world.files("ims-ms")[0].1.contains("\nc;process\n"));
+    }
+
+    #[test]
+    fn nothing_is_enqueued_if_nobody_is_accepted() {
+        let (world, outcomes) = again("reprocess", &["nobody@example.com"]);
+        assert!(matches!(outcomes[0], Outcome::Failed(_)));
+        assert!(world.files("ims-ms").is_empty());
+    }
+
+    #[test]
+    fn only_process_shows_as_the_source() {
+        for (name, visible) in [
+            ("process", true),
+            ("process_2", true),
+            ("reprocess", false),
+            ("hold", false),
+            ("processing", false),
+        ] {
+            assert_eq!(
+                is_visible(&ChannelName::new(name).unwrap()),
+                visible,
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn refusals_are_told_by_their_code() {
+        let unknown = Refusal::new(550, Status::UNKNOWN_USER, "unknown or illegal alias: x@y");
+        assert!(matches!(outcome(&unknown), Outcome::Failed(report)
+            if report.status == Status::UNKNOWN_USER && report.reason.ends_with("x@y")));
+        let odd = Refusal::new(452, Status::new(5, 2, 1), "later");
+        assert!(matches!(outcome(&odd), Outcome::Deferred(report)
+            if report.status == Status::new(4, 2, 1)));
+    }
+
+    #[test]
+    fn wishes_travel_on() {
+        let mut recipient = Recipient::new(Address::parse("a@b").unwrap());
+        assert_eq!(parameters(&recipient).notify, None);
+        recipient.notify = Notify(Notify::NEVER | Notify::EXPLICIT);
+        recipient.original = Some(("rfc822".into(), "c@d".into()));
+        let params = parameters(&recipient);
+        assert_eq!(params.notify, Some(recipient.notify));
+        assert_eq!(params.original, recipient.original);
+    }
+}

@@ -7,6 +7,8 @@
 use crate::enqueue::Refusal;
 use mta_config::{Channel, ChannelOption, Config, MtaOption};
 use mta_envelope::status::Status;
+use mta_mapping::{Input, NoCallouts, Silent};
+use std::net::IpAddr;
 
 /// The numbers that bound a session; those of the option file and the disconnect limits belong
 /// to the initial channel, the others follow each switch.
@@ -100,6 +102,7 @@ pub struct Counts {
     bad_auths: u64,
     j_records: u64,
     b_records: u64,
+    etrns: u64,
     offered: u64,
     accepted: u64,
 }
@@ -117,6 +120,7 @@ impl Counts {
             bad_auths: 0,
             j_records: 0,
             b_records: 0,
+            etrns: 0,
             offered: 0,
             accepted: 0,
         }
@@ -253,6 +257,12 @@ impl Counts {
         self.b_records <= self.limits.b_records
     }
 
+    /// Whether one more ETRN is honoured, if `limit` are in a session.
+    pub const fn may_etrn(&mut self, limit: u64) -> bool {
+        self.etrns += 1;
+        self.etrns <= limit
+    }
+
     fn transactions_left(&self) -> Result<(), Refusal> {
         if over(self.transactions, self.limits.allow_transactions) {
             return Err(no_more_transactions());
@@ -295,6 +305,40 @@ fn disconnecting(what: &str) -> Refusal {
     Refusal::new(450, Status::new(4, 7, 0), text).and_close()
 }
 
+/// AUTH_ACCESS: may this client try to authenticate at all?
+///
+/// # Errors
+/// The refusal before any exchange begins.
+pub fn auth_access(
+    config: &Config,
+    mechanism: &str,
+    client: Option<IpAddr>,
+    tls: bool,
+) -> Result<(), Refusal> {
+    if config.mappings.get("AUTH_ACCESS").is_none() {
+        return Ok(());
+    }
+    let address = client.map_or_else(String::new, |ip| ip.to_canonical().to_string());
+    let probe = format!("{mechanism}|{address}|");
+    let mut input = Input::of(&probe);
+    if tls {
+        input.flags.set('T');
+    }
+    let mapped = config
+        .mappings
+        .map("AUTH_ACCESS", &input, &NoCallouts, &mut Silent);
+    if !mapped.flags.contains('N') && !mapped.flags.contains('F') {
+        return Ok(());
+    }
+    let text = mapped.output.trim();
+    let text = if text.is_empty() {
+        "Bad username or password (Authentication failed)."
+    } else {
+        text
+    };
+    Err(Refusal::new(535, Status::new(5, 7, 8), text))
+}
+
 /// The lines of the banner: `HOST -- Server ESMTP (PRODUCT)` and what BANNER_ADDITION adds.
 #[must_use]
 pub fn banner(config: &Config, initial: &Channel) -> Vec<String> {
@@ -324,3 +368,6 @@ pub fn banner(config: &Config, initial: &Channel) -> Vec<String> {
     lines.extend(parts.map(str::to_owned));
     lines
 }
+
+#[cfg(test)]
+mod tests;

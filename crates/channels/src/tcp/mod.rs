@@ -2,3 +2,4 @@
 
 pub mod client;
 mod identity;
+pub mod server;

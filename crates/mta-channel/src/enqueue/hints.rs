@@ -64,7 +64,7 @@ impl Hints {
         let (done, wait) = sync_channel(1);
         if self.waiting.send(Note::Flush(done)).is_ok() {
             // Not in time, or not at all: a hint that is lost costs time, never mail.
-            drop(wait.recv_timeout(within));
+            wait.recv_timeout(within).unwrap_or(());
         }
     }
 }
@@ -108,7 +108,7 @@ impl Sender {
             }
             for done in flushed {
                 // Whoever asked may have given up waiting.
-                drop(done.try_send(()));
+                done.try_send(()).unwrap_or(());
             }
         }
     }

@@ -73,6 +73,17 @@ impl MessageWriter {
         }
     }
 
+    /// `ID@HOST`, as the final answer will tell it.
+    #[must_use]
+    pub fn envelope_id(&self) -> &str {
+        &self.transaction.id
+    }
+
+    /// Gives the message up, with a `J` record for each recipient.
+    pub fn refuse(self, refusal: &Refusal) {
+        self.transaction.record_refusal(refusal);
+    }
+
     /// Takes the next octets.
     pub fn write(&mut self, octets: &[u8]) {
         let lines = octets.iter().filter(|octet| **octet == b'\n').count() as u64;

@@ -36,6 +36,8 @@ mod transaction;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::config as test_config;
 
 pub use message::{Enqueued, MessageWriter};
 pub use refusal::Refusal;

@@ -7,7 +7,7 @@ use mta_envelope::names::ChannelName;
 use mta_log::program::ProgramLog;
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The logs that this process has begun.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl DebugLogs {
         let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
         let log = logs.entry(current.name().clone()).or_insert_with(|| {
             let name = format!("{}_slave", current.name());
-            DebugLog::to_file(ProgramLog::on_demand(&self.log_dir, &name), true)
+            DebugLog::to_file(Arc::new(ProgramLog::on_demand(&self.log_dir, &name)), true)
         });
         Lines {
             log: log.clone(),

@@ -17,7 +17,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) fn resolver(config: &Config) -> Dns {
     let servers = config.mta.list(MtaOption::DnsNameservers);
     Dns::new(Settings {
-        nameservers: servers.iter().filter_map(|text| text.parse().ok()).collect(),
+        nameservers: servers
+            .iter()
+            .filter_map(|text| text.parse().ok())
+            .collect(),
         ..Settings::default()
     })
 }
@@ -31,7 +34,9 @@ pub(super) fn of_client(dns: &Dns, initial: &Channel, address: IpAddr) -> Revers
         Ok(names) => names
             .into_iter()
             .next()
-            .map_or(ReverseName::Unknown, |name| confirmed(dns, initial, address, name)),
+            .map_or(ReverseName::Unknown, |name| {
+                confirmed(dns, initial, address, name)
+            }),
         Err(_) => ReverseName::Unknown,
     }
 }
@@ -64,11 +69,19 @@ pub(super) fn verify_sender(dns: &Dns, config: &Config, sender: &Address) -> Res
         Err(Failure::NoSuchName | Failure::NoRecords) => {
             let text = config.mta.text(MtaOption::ErrorTextMailfromdnsverify);
             let text = text.unwrap_or("invalid/host-not-in-DNS return address not allowed");
-            Err(Refusal::permanent(Status::new(5, 1, 8), text, sender.as_str()))
+            Err(Refusal::permanent(
+                Status::new(5, 1, 8),
+                text,
+                sender.as_str(),
+            ))
         }
         Err(Failure::Temporary(_)) => {
             let text = "the DNS cannot tell now whether the return address exists";
-            Err(Refusal::temporary(Status::new(4, 1, 8), text, sender.as_str()))
+            Err(Refusal::temporary(
+                Status::new(4, 1, 8),
+                text,
+                sender.as_str(),
+            ))
         }
     }
 }

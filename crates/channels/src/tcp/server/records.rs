@@ -43,8 +43,7 @@ pub(super) fn connection(
 pub(super) fn bad_command(enqueuer: &Enqueuer, source: &Source, line: &str, reply: &Reply) {
     let system = source.system();
     let diagnostic = reply.one_line();
-    let mut record =
-        MessageRecord::new(mta_log::time::now(), &source.channel, Action::BadCommand);
+    let mut record = MessageRecord::new(mta_log::time::now(), &source.channel, Action::BadCommand);
     record.thread = source.thread;
     record.modifiers = source.protocol.modifiers;
     record.original = "rfc822;";

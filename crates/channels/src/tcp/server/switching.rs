@@ -16,8 +16,8 @@ pub(super) fn by_client<'c>(
     address: IpAddr,
     name: &ReverseName,
 ) -> &'c Channel {
-    let switches = initial.is(ChannelOption::Switchchannel)
-        && initial.option_int("CHECK_SOURCE", 1) != 0;
+    let switches =
+        initial.is(ChannelOption::Switchchannel) && initial.option_int("CHECK_SOURCE", 1) != 0;
     if !switches {
         return initial;
     }

@@ -3,3 +3,5 @@
 mod messages;
 mod routes;
 mod world;
+
+pub(crate) use world::config;

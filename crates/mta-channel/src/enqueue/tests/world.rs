@@ -274,7 +274,7 @@ pub(super) fn rules(table: &[(&str, &str)]) -> Rules {
     Rules::compile(&rules).unwrap()
 }
 
-pub(super) fn config() -> Config {
+pub(crate) fn config() -> Config {
     let mut mappings = Tables::default();
     for (name, entries) in TABLES {
         let entries: Vec<Entry<'_>> = entries.iter().map(|(p, t)| Entry::new(p, t)).collect();

@@ -131,3 +131,86 @@ fn unsettled(error: &SettleError, before: &Place) -> Settlement {
         deferred(error.place.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mta_envelope::address::Address;
+    use mta_envelope::envelope::{Envelope, Priority, Recipient};
+    use mta_queue::{Placed, Plan};
+
+    fn write(queue: &Queue) -> Placed {
+        let channel = ChannelName::new("l").unwrap();
+        let envelope = Envelope {
+            id: "0TOY00B049408X00@mail.example.com".to_owned(),
+            sender: None,
+            ret: None,
+            source_channel: channel.clone(),
+            source_system: String::new(),
+            user: String::new(),
+            authenticated: None,
+            arrived: 1_790_000_000,
+            priority: Priority::Normal,
+            message_id: None,
+            size: 0,
+            deferred_until: None,
+            recipients: vec![Recipient::new(Address::parse("ada@example.com").unwrap())],
+        };
+        let plan = Plan {
+            channel,
+            subdirs: 0,
+            envelope,
+            held: None,
+        };
+        let mut draft = queue.draft(vec![plan]);
+        draft.header(b"\n", None, Priority::Normal).unwrap();
+        draft.commit().unwrap().remove(0)
+    }
+
+    fn task(placed: &Placed, hold: bool) -> Task {
+        Task {
+            work: WorkId(1),
+            channel: placed.channel.clone(),
+            place: placed.place.clone(),
+            hold,
+        }
+    }
+
+    #[test]
+    fn an_attempt_is_counted_in_name_and_history() {
+        let area = tempfile::tempdir().unwrap();
+        let queue = Queue::open(area.path()).unwrap();
+        let placed = write(&queue);
+        let Settlement::Deferred { place, .. } = amend(&queue, &task(&placed, false)) else {
+            panic!("not counted");
+        };
+        assert_eq!(place.file.attempts(), 1);
+        let (_, history) = queue.read_envelope(&placed.channel, &place).unwrap();
+        assert_eq!((history.len(), history[0].text.as_str()), (1, REASON));
+        assert_eq!(history[0].recipient, "ada@example.com");
+    }
+
+    #[test]
+    fn a_hold_names_its_reason() {
+        let area = tempfile::tempdir().unwrap();
+        let queue = Queue::open(area.path()).unwrap();
+        let placed = write(&queue);
+        let Settlement::Held { place } = amend(&queue, &task(&placed, true)) else {
+            panic!("not held");
+        };
+        assert!(place.file.is_held());
+        let (_, history) = queue.read_envelope(&placed.channel, &place).unwrap();
+        assert_eq!(history[0].text, REASON);
+    }
+
+    #[test]
+    fn files_that_are_locked_or_gone_are_not_touched() {
+        let area = tempfile::tempdir().unwrap();
+        let queue = Queue::open(area.path()).unwrap();
+        let placed = write(&queue);
+        let taken = queue.take(&placed.channel, &placed.place).unwrap();
+        assert_eq!(amend(&queue, &task(&placed, true)), Settlement::Busy);
+        taken.remove().unwrap();
+        assert_eq!(amend(&queue, &task(&placed, true)), Settlement::Gone);
+    }
+}

@@ -31,6 +31,9 @@ const FAREWELL: Duration = Duration::from_secs(30);
 /// How often the hold list, the socket and silent clients are looked after.
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
 
+/// Turns of reading that a job's connection gets after the job's end.
+const LAST_TURNS: usize = 8;
+
 /// Batches of a scan that are taken in one turn of the loop.
 const BATCHES: usize = 4;
 
@@ -242,7 +245,9 @@ impl<'a> Controller<'a> {
             };
             // What it said last comes before its death.
             if let Some(connection) = self.jobs.get(&job).copied() {
-                self.read(connection);
+                for _ in 0..LAST_TURNS {
+                    self.read(connection);
+                }
                 self.close(connection, None);
             }
             if let Some(n) = self.complaints.iter().position(|other| other.pid == pid) {

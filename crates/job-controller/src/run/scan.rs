@@ -238,3 +238,108 @@ impl Walker {
         self.wake.call();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mta_envelope::address::Address;
+    use mta_envelope::envelope::{Envelope, Recipient};
+    use mta_process::poll::{Interest, Poll};
+    use mta_queue::{Placed, Plan};
+    use std::os::fd::AsFd;
+    use std::path::Path;
+
+    fn channel(n: u64) -> ChannelName {
+        ChannelName::new(&format!("tcp_{}", n % 3)).unwrap()
+    }
+
+    fn write(queue: &Queue, n: u64) -> Placed {
+        let to = Address::parse(&format!("ada@H{n}.example")).unwrap();
+        let envelope = Envelope {
+            id: "0TOY00B049408X00@mail.example.com".to_owned(),
+            sender: None,
+            ret: None,
+            source_channel: channel(0),
+            source_system: String::new(),
+            user: String::new(),
+            authenticated: None,
+            arrived: 1_790_000_000 - n,
+            priority: Priority::Urgent,
+            message_id: None,
+            size: 0,
+            deferred_until: None,
+            recipients: vec![Recipient::new(to)],
+        };
+        let plan = Plan {
+            channel: channel(n),
+            subdirs: 4,
+            envelope,
+            held: (n == 999).then(|| "a reason".to_owned()),
+        };
+        let mut draft = queue.draft(vec![plan]);
+        draft.header(b"\n", None, Priority::Urgent).unwrap();
+        draft.commit().unwrap().remove(0)
+    }
+
+    fn scan(queue: &Queue, channel: Option<ChannelName>) -> (Vec<Found>, Vec<String>) {
+        let wake = Wake::new().unwrap();
+        let order = Order {
+            channel,
+            parallel: 12,
+            in_order: true,
+            now: 1_790_000_000,
+        };
+        let scan = Scan::begin(queue, order, &wake).unwrap();
+        let (mut found, mut troubles) = (Vec::new(), Vec::new());
+        loop {
+            match scan.report() {
+                Some(Report::Found(batch)) => found.extend(batch),
+                Some(Report::Trouble(text)) => troubles.push(text),
+                Some(Report::Done) => return (found, troubles),
+                None => {
+                    let mut poll = Poll::new();
+                    poll.watch(wake.as_fd(), Interest::Read, ());
+                    poll.wait(None).unwrap();
+                    wake.clear();
+                }
+            }
+        }
+    }
+
+    fn damage(path: &Path) {
+        std::fs::write(path, "u;x\n").unwrap();
+    }
+
+    #[test]
+    fn everything_that_can_be_delivered_is_found_in_order() {
+        let area = tempfile::tempdir().unwrap();
+        let queue = Queue::open(area.path()).unwrap();
+        for n in 0..600 {
+            write(&queue, n);
+        }
+        write(&queue, 999);
+        let (found, troubles) = scan(&queue, None);
+        assert_eq!((found.len(), troubles), (600, Vec::new()));
+        for n in 0..3 {
+            let channel = channel(n);
+            let mine = found.iter().filter(|file| file.entry.channel == channel);
+            let arrived: Vec<_> = mine.map(|file| file.entry.arrived).collect();
+            assert!(arrived.len() == 200 && arrived.is_sorted());
+        }
+        assert!(found.iter().all(
+            |file| file.entry.host.starts_with('h') && file.entry.priority == Priority::Urgent
+        ));
+        assert_eq!(scan(&queue, Some(channel(1))).0.len(), 200);
+    }
+
+    #[test]
+    fn damaged_files_are_left_to_the_job_that_gets_them() {
+        let area = tempfile::tempdir().unwrap();
+        let queue = Queue::open(area.path()).unwrap();
+        let placed = write(&queue, 1);
+        damage(&placed.path);
+        let (found, troubles) = scan(&queue, None);
+        assert_eq!((found.len(), troubles.len()), (1, 0));
+        assert_eq!(found[0].entry.place, placed.place);
+    }
+}

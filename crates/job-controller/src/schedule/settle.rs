@@ -50,9 +50,11 @@ impl Scheduler {
 
     /// Ends an attempt.
     pub(super) fn settle(&mut self, work: WorkId, holder: Holder, settlement: Settlement) {
-        let Some(InHand { slot, .. }) = self.works.remove(&work) else {
+        let known = self.works.get(&work);
+        let Some(InHand { slot, .. }) = known.copied().filter(|work| work.holder == holder) else {
             return;
         };
+        self.works.remove(&work);
         self.in_hand.remove(&slot);
         self.count(slot, holder, &settlement);
         let channel = self.cache.channel_of(slot);

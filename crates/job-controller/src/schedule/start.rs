@@ -57,6 +57,19 @@ pub enum Limit {
     WindowClosed,
 }
 
+/// The same, as small as the scheduler needs it at every event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Obstacle {
+    GoingDown,
+    Stopped,
+    Slave,
+    NoProgram,
+    NoPool,
+    StartDelayed(u64),
+    Maxjobs,
+    PoolFull(usize),
+}
+
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -103,9 +116,9 @@ impl Scheduler {
             }
         }
         for (_, _, id) in wanting {
-            match self.limit_of(id) {
+            match self.obstacle_of(id) {
                 None => self.start(id),
-                Some(Limit::PoolFull { .. }) => {
+                Some(Obstacle::PoolFull(_)) => {
                     let now = self.now.elapsed;
                     self.channel_mut(id).short_since.get_or_insert(now);
                     self.make_room(id);
@@ -156,59 +169,80 @@ impl Scheduler {
     }
 
     /// What keeps a channel from getting a job now.
-    pub(super) fn limit_of(&self, id: ChannelId) -> Option<Limit> {
+    fn obstacle_of(&self, id: ChannelId) -> Option<Obstacle> {
         let channel = self.channel(id);
         if self.down {
-            return Some(Limit::GoingDown);
+            return Some(Obstacle::GoingDown);
         }
         if channel.stopped {
-            return Some(Limit::Stopped);
+            return Some(Obstacle::Stopped);
         }
         let known = channel.pool.is_some() || !channel.settings.pool.is_empty();
         if !channel.settings.master && known {
-            return Some(Limit::Slave);
+            return Some(Obstacle::Slave);
         }
         if self.command_of(id).is_none() {
-            return Some(Limit::NoProgram);
+            return Some(Obstacle::NoProgram);
         }
         let Some(pool) = channel.pool else {
-            return Some(Limit::NoPool(channel.settings.pool.clone()));
+            return Some(Obstacle::NoPool);
         };
         let delay = channel.start_after.saturating_sub(self.now.elapsed);
         if delay > 0 {
-            return Some(Limit::StartDelayed(delay.div_ceil(1_000)));
+            return Some(Obstacle::StartDelayed(delay.div_ceil(1_000)));
         }
-        let maxjobs = channel.settings.maxjobs;
-        if self.children(id).count() >= maxjobs as usize {
-            return Some(Limit::Maxjobs(maxjobs));
+        if self.children(id).count() >= channel.settings.maxjobs as usize {
+            return Some(Obstacle::Maxjobs);
         }
-        self.pool_limit(pool)
+        let total: usize = self
+            .channels_of(pool)
+            .map(|id| self.children(id).count())
+            .sum();
+        let full = total >= self.settings.pools[pool].job_limit as usize;
+        full.then_some(Obstacle::PoolFull(pool))
     }
 
-    fn pool_limit(&self, pool: usize) -> Option<Limit> {
-        let settings = &self.settings.pools[pool];
-        let mut holders = Vec::new();
-        let mut total = 0;
-        for (n, channel) in self.channels.iter().enumerate() {
-            if channel.pool == Some(pool) && !channel.jobs.is_empty() {
-                let jobs = self.children(channel_id(n)).count();
-                let jobs = u32::try_from(jobs).unwrap_or(u32::MAX);
-                if jobs > 0 {
-                    holders.push((channel.settings.name.clone(), jobs));
-                    total += jobs;
-                }
-            }
-        }
-        (total >= settings.job_limit).then(|| Limit::PoolFull {
-            pool: settings.name.to_string(),
-            limit: settings.job_limit,
-            holders,
+    /// The same, spelled out for operators.
+    pub(super) fn limit_of(&self, id: ChannelId) -> Option<Limit> {
+        let settings = &self.channel(id).settings;
+        Some(match self.obstacle_of(id)? {
+            Obstacle::GoingDown => Limit::GoingDown,
+            Obstacle::Stopped => Limit::Stopped,
+            Obstacle::Slave => Limit::Slave,
+            Obstacle::NoProgram => Limit::NoProgram,
+            Obstacle::NoPool => Limit::NoPool(settings.pool.clone()),
+            Obstacle::StartDelayed(seconds) => Limit::StartDelayed(seconds),
+            Obstacle::Maxjobs => Limit::Maxjobs(settings.maxjobs),
+            Obstacle::PoolFull(pool) => Limit::PoolFull {
+                pool: self.settings.pools[pool].name.to_string(),
+                limit: self.settings.pools[pool].job_limit,
+                holders: self.holders_of(pool),
+            },
         })
+    }
+
+    /// The channels that have processes of a pool, with how many.
+    fn holders_of(&self, pool: usize) -> Vec<(ChannelName, u32)> {
+        self.channels_of(pool)
+            .map(|id| (id, self.children(id).count()))
+            .filter(|(_, jobs)| *jobs > 0)
+            .map(|(id, jobs)| {
+                let name = self.channel(id).settings.name.clone();
+                (name, u32::try_from(jobs).unwrap_or(u32::MAX))
+            })
+            .collect()
+    }
+
+    fn channels_of(&self, pool: usize) -> impl Iterator<Item = ChannelId> {
+        let channels = self.channels.iter().enumerate();
+        channels
+            .filter(move |(_, channel)| channel.pool == Some(pool))
+            .map(|(n, _)| channel_id(n))
     }
 
     /// Whether no further job of a channel can be started now.
     pub(super) fn is_at_limit(&self, id: ChannelId) -> bool {
-        self.limit_of(id).is_some()
+        self.obstacle_of(id).is_some()
     }
 
     /// The program that serves a channel.
@@ -262,14 +296,7 @@ impl Scheduler {
         let Some(pool) = self.channel(id).pool else {
             return;
         };
-        let others = || {
-            self.channels
-                .iter()
-                .enumerate()
-                .filter_map(move |(n, other)| {
-                    (other.pool == Some(pool) && channel_id(n) != id).then_some(channel_id(n))
-                })
-        };
+        let others = || self.channels_of(pool).filter(|other| *other != id);
         let leaving = others()
             .flat_map(|other| self.children(other))
             .any(|job| job.phase > Phase::Running);
@@ -299,7 +326,8 @@ impl Scheduler {
     }
 
     pub(super) fn start_failed(&mut self, id: JobId, reason: String) {
-        let Some(job) = self.jobs.get(&id) else {
+        let starting = |job: &&Job| job.phase == Phase::Starting;
+        let Some(job) = self.jobs.get(&id).filter(starting) else {
             return;
         };
         let channel = job.channel;

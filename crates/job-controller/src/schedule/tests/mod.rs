@@ -1,5 +1,6 @@
 //! Tests of the scheduler: tables of events and what they cause, and a simulator that plays days.
 
+mod chaos;
 mod deaths;
 mod limits;
 mod simulator;

@@ -46,7 +46,7 @@ const CALM: World = World {
 };
 
 /// What will happen at some time.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Future {
     Arrival(u32),
     Ask(u32, u16),

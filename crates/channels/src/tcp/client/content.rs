@@ -1,10 +1,13 @@
 //! The message as it goes over the wire: its size, and its 7-bit form for peers that need it.
 
 use std::io::{self, Read};
+use std::path::Path;
 
 use mta_channel::dequeue::Message;
+use mta_message::mime::{self, Limits, Survey};
 
 use super::settings::{EightBit, Settings};
+use super::spool::Spool;
 
 /// What has to be known of a message before it is offered.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -55,37 +58,50 @@ impl Shape {
 #[derive(Debug)]
 pub(super) struct Content {
     shape: Shape,
-    /// The message with its 8-bit parts encoded, if that was necessary.
-    converted: Option<Vec<u8>>,
+    /// The message with its unfit parts encoded, if that was necessary.
+    converted: Option<Spool>,
 }
 
 impl Content {
-    /// Looks at `message`, and encodes it if the channel or the peer does not take octets over
-    /// 127.
+    /// Looks at `message`, and encodes what the channel or the peer does not take: octets over
+    /// 127, and lines over `linelength`. What is encoded and large lies in `folder` meanwhile.
     ///
     /// # Errors
-    /// What the system said when the file could not be read.
+    /// What the system said when a file could not be read or written.
     pub(super) fn of(
         message: &mut Message<'_>,
         settings: &Settings,
         eight_bit_peer: bool,
+        folder: &Path,
     ) -> io::Result<Self> {
         let shape = Shape::of(message)?;
-        let passes = match settings.eight_bit {
-            EightBit::Pass => true,
-            EightBit::Negotiate => eight_bit_peer,
-            EightBit::Encode => false,
+        let as_it_is = Self {
+            shape,
+            converted: None,
         };
-        if !shape.eight_bit || passes {
-            return Ok(Self {
-                shape,
-                converted: None,
-            });
+        let limits = Limits {
+            eight_bit: match settings.eight_bit {
+                EightBit::Pass => true,
+                EightBit::Negotiate => eight_bit_peer,
+                EightBit::Encode => false,
+            },
+            line_length: settings.line_length,
+            charset: settings.charset.clone(),
+        };
+        if limits.line_length.is_none() && (limits.eight_bit || !shape.eight_bit) {
+            return Ok(as_it_is);
         }
-        let converted = seven_bit(message, settings.charset.as_deref())?;
+        let survey = Survey::of(as_it_is.open(message)?, &limits)?;
+        if survey.fits() {
+            return Ok(as_it_is);
+        }
+        message.debug(|| "encoding what the peer does not take".to_owned());
+        let mut spool = Spool::new(folder);
+        mime::convert(as_it_is.open(message)?, &survey, &limits, &mut spool)?;
+        let shape = Shape::of_reader(&mut spool.open()?)?;
         Ok(Self {
-            shape: Shape::of_reader(&mut converted.as_slice())?,
-            converted: Some(converted),
+            shape,
+            converted: Some(spool),
         })
     }
 
@@ -103,18 +119,11 @@ impl Content {
         message: &'a mut Message<'_>,
     ) -> io::Result<Box<dyn Read + 'a>> {
         if let Some(converted) = &self.converted {
-            return Ok(Box::new(converted.as_slice()));
+            return converted.open();
         }
         let header = io::Cursor::new(message.header()?);
         Ok(Box::new(header.chain(message.body()?)))
     }
-}
-
-fn seven_bit(_message: &mut Message<'_>, _charset: Option<&str>) -> io::Result<Vec<u8>> {
-    Err(io::Error::new(
-        io::ErrorKind::Unsupported,
-        "8-bit conversion",
-    ))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mta_channel::dequeue::{DebugLog, Deliverer, Dialect, Message};
 use mta_envelope::address::Address;
@@ -105,7 +105,7 @@ impl TcpClient {
         dialect: &mut Dialect,
     ) -> Vec<Outcome> {
         let count = group.indexes.len();
-        if let Some(report) = self.shared.cache.skip(&group.destination) {
+        if let Some(report) = self.shared.cache.skip(&group.destination, Instant::now()) {
             message.debug(|| format!("{} has just failed, not tried", group.destination));
             return vec![Outcome::Deferred(report); count];
         }
@@ -165,6 +165,7 @@ impl TcpClient {
                     NoSession::Permanent(report)
                 }
             })?;
+        let began = Instant::now();
         match self.opener().open(destination, &hosts) {
             Ok(session) => {
                 shared.cache.succeeded(destination);
@@ -175,9 +176,9 @@ impl TcpClient {
                 if let NoSession::Temporary(report) = &none
                     && shared.settings.cache_failures
                 {
-                    shared
-                        .cache
-                        .failed(destination, report, shared.settings.skip_multiplier);
+                    let multiplier = shared.settings.skip_multiplier;
+                    let times = (began, Instant::now());
+                    shared.cache.failed(destination, report, multiplier, times);
                 }
                 Err(none)
             }
@@ -192,7 +193,7 @@ impl TcpClient {
     ) -> io::Result<Transferred> {
         let settings = &self.shared.settings;
         let eight_bit_peer = session.connection.peer().extensions.eight_bit_mime;
-        let content = Content::of(message, settings, eight_bit_peer)?;
+        let content = Content::of(message, settings, eight_bit_peer, &self.shared.folder)?;
         let letter = letter(message, group, &self.shared, content.shape());
         let blocks = letter.size.div_ceil(settings.block_size.max(1));
         let times = Times {

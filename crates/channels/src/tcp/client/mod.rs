@@ -5,7 +5,7 @@
 //! route      which hosts take mail for a destination
 //! cache      which destinations have just failed
 //! session    a connection to one of the hosts
-//! content    the message in the form the peer can take
+//! content    the message in the form the peer can take; spool holds what was encoded
 //! report     what the peer's words mean for a recipient
 //! log        connection records
 //! ```
@@ -24,9 +24,11 @@ mod report;
 mod route;
 mod session;
 mod settings;
+mod spool;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use mta_channel::dequeue::{Deliverer, JobThread, MasterError, run_master};
@@ -74,6 +76,8 @@ pub(crate) struct Shared {
     cache: HostCache,
     /// For connection records; those of messages are written by the loop.
     writer: Writer,
+    /// For what is too large for memory while it is encoded.
+    folder: PathBuf,
     /// What XLOOP shows if the remote system is this one.
     own_xloop: String,
 }
@@ -89,6 +93,7 @@ impl Shared {
             connector: Connector::opportunistic()?,
             cache: HostCache::default(),
             writer: Writer::new(&root.log(), log_options(config)),
+            folder: root.tmp(),
             own_xloop: loop_digits(config, root),
         })
     }
@@ -115,6 +120,6 @@ pub fn run(arguments: &Arguments) -> Result<(), Error> {
             thread.debug.clone(),
         ))
     };
-    run_master(setup, &make).map_err(master::Error::from)?;
+    run_master(&setup, &make).map_err(master::Error::from)?;
     Ok(())
 }

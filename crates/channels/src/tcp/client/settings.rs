@@ -50,6 +50,8 @@ pub(super) struct Settings {
     pub(super) eight_bit: EightBit,
     /// `charset8`.
     pub(super) charset: Option<String>,
+    /// `linelength`.
+    pub(super) line_length: Option<usize>,
     /// `chunkingclient`.
     pub(super) chunking: bool,
     /// Names, EHLO, TLS, AUTH.
@@ -125,6 +127,9 @@ impl Settings {
             lookup: lookup(channel, port),
             eight_bit: eight_bit(channel),
             charset: channel.text(ChannelOption::Charset8).map(str::to_owned),
+            line_length: channel
+                .number(ChannelOption::Linelength)
+                .and_then(|length| usize::try_from(length).ok()),
             chunking: is(ChannelOption::Chunkingclient),
             manners: manners(config, channel),
             times: times(channel),

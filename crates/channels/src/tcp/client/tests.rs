@@ -404,6 +404,51 @@ fn recipients_of_several_hosts_and_daemon() {
 }
 
 #[test]
+fn eight_bit_is_passed_to_those_who_take_it_and_encoded_for_others() {
+    const WITH: Script = &[
+        "220 x",
+        "250-x|250 8BITMIME",
+        "250 ok",
+        "250 c ok",
+        "354 go",
+        "250 taken",
+        "221 bye",
+    ];
+    const WITHOUT: Script = &[
+        "220 x",
+        "250 x",
+        "250 ok",
+        "250 c ok",
+        "354 go",
+        "250 taken",
+        "221 bye",
+    ];
+    let charset = r#"<option name="charset8" type="string">UTF-8</option>"#;
+    for (script, mail, body) in [
+        (
+            WITH,
+            "MAIL FROM:<a@example.com> BODY=8BITMIME",
+            "Subject: x||B\u{f6}tes|.",
+        ),
+        (
+            WITHOUT,
+            "MAIL FROM:<a@example.com>",
+            "Subject: x|MIME-version: 1.0|Content-type: TEXT/PLAIN; CHARSET=UTF-8|\
+             Content-transfer-encoding: QUOTED-PRINTABLE||B=C3=B6tes|.",
+        ),
+    ] {
+        let scripts: &'static [Script] = Box::leak(Box::new([script]));
+        let peer = peer(scripts);
+        let mut client = client(charset, peer.address.port(), one_host);
+        let outcomes = deliver(&mut client, &["c@example.net"], "B\u{f6}tes\n");
+        assert_eq!(outcomes, ["relayed 2.0.0 smtp;250 c ok"]);
+        client.finished_host();
+        let heard = peer.heard();
+        assert_eq!((heard[1].as_str(), heard[4].as_str()), (mail, body));
+    }
+}
+
+#[test]
 fn our_own_xloop_bounces_at_once() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut client = client("", listener.local_addr().unwrap().port(), one_host);

@@ -5,9 +5,10 @@
 //! of [`crate::enqueue`].
 
 use crate::enqueue::Refusal;
+use mta_access::auth::AuthProbe;
 use mta_config::{Channel, ChannelOption, Config, MtaOption};
 use mta_envelope::status::Status;
-use mta_mapping::{Input, NoCallouts, Silent};
+use mta_mapping::{NoCallouts, Silent};
 use std::net::IpAddr;
 
 /// The numbers that bound a session; those of the option file and the disconnect limits belong
@@ -315,26 +316,22 @@ pub fn auth_access(
     client: Option<IpAddr>,
     tls: bool,
 ) -> Result<(), Refusal> {
-    if config.mappings.get("AUTH_ACCESS").is_none() {
+    let Some(client) = client else {
         return Ok(());
-    }
-    let address = client.map_or_else(String::new, |ip| ip.to_canonical().to_string());
-    let probe = format!("{mechanism}|{address}|");
-    let mut input = Input::of(&probe);
-    if tls {
-        input.flags.set('T');
-    }
-    let mapped = config
-        .mappings
-        .map("AUTH_ACCESS", &input, &NoCallouts, &mut Silent);
-    if !mapped.flags.contains('N') && !mapped.flags.contains('F') {
+    };
+    let probe = AuthProbe {
+        mechanism,
+        client,
+        user: "",
+        tls,
+    };
+    let asked = mta_access::auth::auth_access(&config.mappings, &probe, &NoCallouts, &mut Silent);
+    let Err(text) = asked else {
         return Ok(());
-    }
-    let text = mapped.output.trim();
-    let text = if text.is_empty() {
-        "Bad username or password (Authentication failed)."
-    } else {
-        text
+    };
+    let text = match text.trim() {
+        "" => "Bad username or password (Authentication failed).",
+        text => text,
     };
     Err(Refusal::new(535, Status::new(5, 7, 8), text))
 }

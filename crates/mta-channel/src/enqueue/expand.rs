@@ -679,11 +679,7 @@ impl<'a, 't> Expansion<'a, 't> {
                 let routed =
                     self.rewriter
                         .forward(whole.as_str(), self.question.recipient, self.trace)?;
-                let below = Above {
-                    intermediate: Some(below.intermediate.clone().unwrap_or(whole)),
-                    ..below.clone()
-                };
-                self.expand(&routed, &below)
+                self.expand(&routed, below)
             });
             if let Err(refusal) = done {
                 match self.read(text) {
@@ -711,7 +707,7 @@ impl<'a, 't> Expansion<'a, 't> {
             held: above.held.clone(),
             sender: above.sender.clone(),
             store: StoreOptions::default(),
-            intermediate: (above.level > 0).then(|| address.clone()),
+            intermediate: Some(address.clone()),
         }
     }
 

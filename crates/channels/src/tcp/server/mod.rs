@@ -24,5 +24,7 @@ mod names;
 mod process;
 mod records;
 mod switching;
+#[cfg(test)]
+mod tests;
 
 pub use process::{Arguments, Error, run};

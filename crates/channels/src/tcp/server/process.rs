@@ -122,56 +122,13 @@ pub fn run(arguments: Arguments) -> Result<(), Error> {
         .ok_or(Error::UnknownService(service))?;
     let log = Arc::new(ProgramLog::on_demand(&root.log(), &log_name(&service)));
     write_panics_down(&log);
-    let (server, ended) = prepare(root, config, &service, &log)?;
+    let end = ServerEnd::from_stdin()?;
+    let (server, ended) = Server::new(root, config, &service, &log, end)?;
     let server = Arc::new(server);
     announce(&server)?;
     serve_all(&server, &ended)?;
     server.enqueuer.flush_hints(HINTS);
     Ok(())
-}
-
-fn prepare(
-    root: ServerRoot,
-    config: Config,
-    service: &Service,
-    log: &Arc<ProgramLog>,
-) -> Result<(Server, UnixStream), Error> {
-    let channel = service
-        .channel()
-        .filter(|name| config.channel(name).is_some())
-        .ok_or_else(|| Error::NoChannel {
-            service: service.name.to_string(),
-        })?;
-    let dns = names::resolver(&config);
-    let wanted = u64::from(service.max_conns)
-        .saturating_mul(4)
-        .saturating_add(64);
-    if let Err(error) = start::raise_descriptor_limit(wanted) {
-        log.write(&format!("cannot raise the limit of open files: {error}"));
-    }
-    let (wake, waker) = UnixStream::pair()?;
-    let (ended, hears) = UnixStream::pair()?;
-    ended.set_nonblocking(true)?;
-    hears.set_nonblocking(true)?;
-    let stack = service
-        .stacksize
-        .and_then(|size| usize::try_from(size).ok());
-    let server = Server {
-        debug: DebugLogs::new(root.log()),
-        enqueuer: Enqueuer::with_log(Arc::new(config), &root, PROGRAM, Arc::clone(log))?,
-        root,
-        program: PROGRAM.to_owned(),
-        channel,
-        dns,
-        certificate: Certificate::default(),
-        end: ServerEnd::from_stdin()?,
-        active: AtomicUsize::new(0),
-        wake,
-        waker: Mutex::new(Some(waker)),
-        ended,
-        stack: stack.unwrap_or(0).max(mta_smtp::drive::STACK),
-    };
-    Ok((server, hears))
 }
 
 /// `IMTA_LOG:tcp_submit_server.log` is the log `tcp_submit_server`.
@@ -280,10 +237,10 @@ fn begin(server: &Arc<Server>, arrival: Arrival) {
 }
 
 /// One counted session. When it is dropped, whatever happened, it is no longer counted.
-struct Session(Arc<Server>, u64);
+pub(super) struct Session(pub(super) Arc<Server>, pub(super) u64);
 
 impl Session {
-    fn run(&self, arrival: Arrival) {
+    pub(super) fn run(&self, arrival: Arrival) {
         let server = &self.0;
         if let Err(error) = server.end.taken(self.1) {
             server.complain(&error);
@@ -313,7 +270,53 @@ impl Drop for Session {
 }
 
 impl Server {
-    fn wake_all(&self) {
+    /// A server without sessions, and where the end of each will be heard.
+    pub(super) fn new(
+        root: ServerRoot,
+        config: Config,
+        service: &Service,
+        log: &Arc<ProgramLog>,
+        end: ServerEnd,
+    ) -> Result<(Self, UnixStream), Error> {
+        let channel = service
+            .channel()
+            .filter(|name| config.channel(name).is_some())
+            .ok_or_else(|| Error::NoChannel {
+                service: service.name.to_string(),
+            })?;
+        let dns = names::resolver(&config);
+        let wanted = u64::from(service.max_conns)
+            .saturating_mul(4)
+            .saturating_add(64);
+        if let Err(error) = start::raise_descriptor_limit(wanted) {
+            log.write(&format!("cannot raise the limit of open files: {error}"));
+        }
+        let (wake, waker) = UnixStream::pair()?;
+        let (ended, hears) = UnixStream::pair()?;
+        ended.set_nonblocking(true)?;
+        hears.set_nonblocking(true)?;
+        let stack = service
+            .stacksize
+            .and_then(|size| usize::try_from(size).ok());
+        let server = Self {
+            debug: DebugLogs::new(root.log()),
+            enqueuer: Enqueuer::with_log(Arc::new(config), &root, PROGRAM, Arc::clone(log))?,
+            root,
+            program: PROGRAM.to_owned(),
+            channel,
+            dns,
+            certificate: Certificate::default(),
+            end,
+            active: AtomicUsize::new(0),
+            wake,
+            waker: Mutex::new(Some(waker)),
+            ended,
+            stack: stack.unwrap_or(0).max(mta_smtp::drive::STACK),
+        };
+        Ok((server, hears))
+    }
+
+    pub(super) fn wake_all(&self) {
         self.waker
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -1,0 +1,361 @@
+//! Whole sessions over loopback sockets, against a server root of their own.
+
+use super::process::{Server, Session};
+use mta_config::{Config, ServerRoot};
+use mta_envelope::names::ServiceName;
+use mta_ipc::handover::{Arrival, DispatcherEnd, ServerEnd};
+use mta_log::program::ProgramLog;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+const RULES: &[(&str, &str)] = &[
+    ("$*", "$A$E$F$U%$H$V$H@mail.example.com"),
+    ("mail.example.com", "$U%$D@mail.example.com"),
+    ("[]", "$E$R${INTERNAL_IP,$L}$U%[$L]@tcp_intranet-daemon"),
+    ("[]", "$U%[$L]@tcp-daemon"),
+    ("ims-ms-daemon", "$U%$H@ims-ms-daemon"),
+    (".", "$U%$H@tcp-daemon"),
+];
+
+const CHANNELS: &[(&str, &str, &[(&str, &str)])] = &[
+    ("l", "mail.example.com", &[("viaaliasrequired", "")]),
+    ("ims-ms", "ims-ms-daemon", &[("subdirs", "2")]),
+    (
+        "tcp_local",
+        "tcp-daemon",
+        &[
+            ("smtp", ""),
+            ("single_sys", ""),
+            ("switchchannel", ""),
+            ("identnonenumeric", ""),
+            ("maysaslserver", ""),
+            ("maytlsserver", ""),
+            ("saslswitchchannel", "tcp_auth"),
+        ],
+    ),
+    (
+        "tcp_intranet",
+        "tcp_intranet-daemon",
+        &[("smtp", ""), ("single_sys", ""), ("allowswitchchannel", "")],
+    ),
+    (
+        "tcp_auth",
+        "tcp_auth-daemon",
+        &[("smtp", ""), ("mustsaslserver", "")],
+    ),
+];
+
+const DIRECTORY: &str = "\
+dn: o=example.com
+objectClass: mailDomain
+sunPreferredDomain: example.com
+
+dn: uid=ada,o=example.com
+objectClass: inetMailUser
+uid: ada
+mail: ada@example.com
+";
+
+/// `config.xml`; `internal` says whether loopback addresses are.
+fn text(internal: bool, more: &str) -> String {
+    let mut text = String::from("<?xml version=\"1.0\"?>\n<configuration version=\"1\">\n<role>\n");
+    let mut add = |line: &str| {
+        text.push_str(line);
+        text.push('\n');
+    };
+    add("<group name=\"base\"><option name=\"hostname\" type=\"string\">mail.example.com</option>");
+    add("<option name=\"defaultdomain\" type=\"string\">example.com</option></group>");
+    add("<group name=\"channel\" id=\"defaults\"><option name=\"logging\" type=\"novalue\"/>");
+    add("<option name=\"noswitchchannel\" type=\"novalue\"/></group>");
+    for (name, host, words) in CHANNELS {
+        let mut line = String::new();
+        write!(line, "<group name=\"channel\" id=\"{name}\">").unwrap();
+        write!(
+            line,
+            "<option name=\"official_host_name\" type=\"string\">{host}</option>"
+        )
+        .unwrap();
+        for (word, value) in *words {
+            match value.is_empty() {
+                true => write!(line, "<option name=\"{word}\" type=\"novalue\"/>").unwrap(),
+                false => {
+                    write!(
+                        line,
+                        "<option name=\"{word}\" type=\"string\">{value}</option>"
+                    )
+                    .unwrap();
+                }
+            }
+        }
+        add(&line);
+        add("</group>");
+    }
+    let rule = |(pattern, template): &(&str, &str)| {
+        format!(
+            "<option name=\"rule\" type=\"rule\"><pattern>{pattern}</pattern>\
+             <template>{template}</template></option>"
+        )
+    };
+    add("<group name=\"rewrite\">");
+    RULES.iter().for_each(|entry| add(&rule(entry)));
+    add("</group><group name=\"mapping\" id=\"INTERNAL_IP\">");
+    add(&rule(&("127.0.0.1", if internal { "$Y" } else { "$N" })));
+    add(&rule(&("*", "$N")));
+    add("</group><group name=\"mapping\" id=\"ORIG_SEND_ACCESS\">");
+    add(&rule(&(
+        "tcp_local|*|tcp_local|*",
+        "$NRelaying$ not$ allowed",
+    )));
+    add("</group><group name=\"dispatcher\"><group name=\"service\" id=\"SMTP\">");
+    add("<option name=\"tcp_ports\" type=\"list\">2525</option>");
+    add("<option name=\"image\" type=\"string\">IMTA_BIN:tcp_smtp_server</option>");
+    add("<option name=\"parameter\" type=\"string\">CHANNEL=tcp_local</option>");
+    add("</group></group>");
+    add(more);
+    add("</role>\n</configuration>");
+    text
+}
+
+struct World {
+    dir: tempfile::TempDir,
+    server: Arc<Server>,
+    _dispatcher: DispatcherEnd,
+}
+
+impl World {
+    fn new(internal: bool, more: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let root = ServerRoot::new(dir.path().to_owned());
+        for directory in [root.config(), root.queue(), root.log(), root.db()] {
+            fs::create_dir_all(directory).unwrap();
+        }
+        fs::write(root.config_xml(), text(internal, more)).unwrap();
+        fs::write(root.restricted(), "user=mailsrv\n").unwrap();
+        fs::write(root.directory(), DIRECTORY).unwrap();
+        let config = Config::load(&root).unwrap();
+        let service = config.dispatcher.service("SMTP").unwrap().clone();
+        let log = Arc::new(ProgramLog::on_demand(&root.log(), "tcp_smtp_server"));
+        let (dispatcher, end) = DispatcherEnd::pair().unwrap();
+        let end = ServerEnd::over(end);
+        let (server, _ended) = Server::new(root, config, &service, &log, end).unwrap();
+        Self {
+            dir,
+            server: Arc::new(server),
+            _dispatcher: dispatcher,
+        }
+    }
+
+    /// A client whose session runs on a thread of its own.
+    fn client(&self) -> Client {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, peer) = listener.accept().unwrap();
+        let arrival = Arrival {
+            id: 1,
+            service: ServiceName::new("SMTP").unwrap(),
+            local: stream.local_addr().unwrap(),
+            peer,
+            tls: false,
+            accepted: 0,
+            stream,
+        };
+        let session = Session(Arc::clone(&self.server), 1);
+        mta_smtp::drive::thread("session")
+            .spawn(move || session.run(arrival))
+            .unwrap();
+        ours.set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
+        Client(BufReader::new(ours))
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("data/log/mail.log_current")).unwrap_or_default()
+    }
+}
+
+struct Client(BufReader<TcpStream>);
+
+impl Client {
+    /// One whole reply.
+    fn reply(&mut self) -> String {
+        let mut text = String::new();
+        loop {
+            let start = text.len();
+            self.0.read_line(&mut text).unwrap();
+            let line = &text[start..];
+            if line.is_empty() || line.as_bytes().get(3) != Some(&b'-') {
+                return text.trim_end().replace("\r\n", "\n");
+            }
+        }
+    }
+
+    fn say(&mut self, line: &str) -> String {
+        self.0
+            .get_mut()
+            .write_all(format!("{line}\r\n").as_bytes())
+            .unwrap();
+        self.reply()
+    }
+}
+
+#[test]
+fn a_message_goes_in_and_leaves_its_trail() {
+    let world = World::new(false, "");
+    let mut client = world.client();
+    let banner = client.reply();
+    assert!(
+        banner.starts_with("220 mail.example.com -- Server ESMTP (imta "),
+        "{banner}"
+    );
+    let list = client.say("EHLO client.example");
+    assert!(
+        list.starts_with("250-mail.example.com\n250-8BITMIME\n250-PIPELINING\n"),
+        "{list}"
+    );
+    assert!(list.ends_with("\n250 SIZE 0"), "{list}");
+    assert_eq!(
+        client.say("MAIL FROM:<bob@elsewhere.example>"),
+        "250 2.5.0 Address Ok."
+    );
+    assert_eq!(
+        client.say("RCPT TO:<ada@example.com>"),
+        "250 2.1.5 ada@example.com OK."
+    );
+    assert_eq!(
+        client.say("RCPT TO:<nobody@example.com>"),
+        "550 5.1.1 unknown or illegal alias: nobody@example.com"
+    );
+    assert_eq!(
+        client.say("RCPT TO:<x@elsewhere.example>"),
+        "550 5.7.1 Relaying not allowed: x@elsewhere.example"
+    );
+    assert!(client.say("DATA").starts_with("354 "));
+    let answer = client.say("Subject: x\r\n\r\nhello\r\n.");
+    assert!(
+        answer.starts_with("250 2.5.0 Ok, envelope id 0"),
+        "{answer}"
+    );
+    assert!(answer.ends_with("@mail.example.com"), "{answer}");
+    assert!(client.say("QUIT").starts_with("221 2.3.0 "));
+    let log = world.log();
+    let lines: Vec<&str> = log.lines().collect();
+    assert_eq!(lines.len(), 3, "{log}");
+    assert!(
+        lines[0].contains(" JE 0 bob@elsewhere.example rfc822;nobody@example.com"),
+        "{log}"
+    );
+    assert!(
+        lines[1].ends_with("550 5.7.1 Relaying not allowed: x@elsewhere.example"),
+        "{log}"
+    );
+    assert!(
+        lines[2].contains(" tcp_local    ims-ms       EE 1 "),
+        "{log}"
+    );
+}
+
+#[test]
+fn clients_of_ours_come_from_the_intranet() {
+    let world = World::new(true, "");
+    let mut client = world.client();
+    client.reply();
+    client.say("HELO client.example");
+    client.say("MAIL FROM:<ada@example.com>");
+    assert_eq!(
+        client.say("RCPT TO:<x@elsewhere.example>"),
+        "250 2.1.5 x@elsewhere.example OK."
+    );
+    client.say("DATA");
+    assert!(client.say("Subject: x\r\n\r\n.").starts_with("250 "));
+    let log = world.log();
+    assert!(
+        log.contains(" tcp_intranet tcp_local    E 1 ada@example.com"),
+        "{log}"
+    );
+}
+
+#[test]
+fn port_access_is_asked_again() {
+    let refuse = "<group name=\"mapping\" id=\"PORT_ACCESS\"><option name=\"rule\" type=\"rule\">\
+                  <pattern>TCP|*|*|127.0.0.1|*</pattern>\
+                  <template>$N400$ can't$ connect$ now</template></option></group>\
+                  <group name=\"mta\"><option name=\"log_connection\" type=\"integer\">3</option>\
+                  </group>";
+    let world = World::new(false, refuse);
+    let mut client = world.client();
+    assert_eq!(client.reply(), "400 can't connect now");
+    assert_eq!(client.reply(), "");
+    assert!(world.log().contains(" X TCP|127.0.0.1|"), "{}", world.log());
+}
+
+#[test]
+fn a_shutdown_reaches_an_idle_session() {
+    let world = World::new(false, "");
+    let mut client = world.client();
+    client.reply();
+    client.say("EHLO client.example");
+    world.server.wake_all();
+    assert!(client.reply().starts_with("421 4.3.2 "));
+    assert_eq!(client.reply(), "");
+}
+
+#[test]
+fn vrfy_and_expn_tell_what_rcpt_would() {
+    let world = World::new(false, "");
+    let mut client = world.client();
+    client.reply();
+    client.say("EHLO client.example");
+    assert_eq!(
+        client.say("VRFY ada@example.com"),
+        "250 2.1.5 <ada@example.com> OK."
+    );
+    assert_eq!(
+        client.say("VRFY nobody@example.com"),
+        "550 5.1.1 unknown or illegal alias: nobody@example.com"
+    );
+    assert_eq!(
+        client.say("EXPN ada@example.com"),
+        "250 2.1.5 <ada@example.com>"
+    );
+}
+
+#[test]
+fn a_hundred_clients_are_served_at_the_same_time() {
+    let world = World::new(false, "");
+    let mut clients: Vec<Client> = (0..100).map(|_| world.client()).collect();
+    for client in &mut clients {
+        assert!(client.reply().starts_with("220 "));
+        client.say("EHLO client.example");
+        client.say("MAIL FROM:<bob@elsewhere.example>");
+        client.say("RCPT TO:<ada@example.com>");
+        client.say("DATA");
+        client
+            .0
+            .get_mut()
+            .write_all(b"Subject: x\r\n\r\n.\r\n")
+            .unwrap();
+    }
+    for client in &mut clients {
+        assert!(client.reply().starts_with("250 "));
+    }
+    assert_eq!(world.log().lines().count(), 100);
+}
+
+#[test]
+fn a_queue_that_fails_is_451_and_leaves_nothing() {
+    let world = World::new(false, "");
+    fs::write(world.dir.path().join("data/queue/ims-ms"), b"no directory").unwrap();
+    let mut client = world.client();
+    client.reply();
+    client.say("EHLO client.example");
+    client.say("MAIL FROM:<bob@elsewhere.example>");
+    client.say("RCPT TO:<ada@example.com>");
+    client.say("DATA");
+    let answer = client.say("Subject: x\r\n\r\nhello\r\n.");
+    assert!(answer.starts_with("451 4.3.0 "), "{answer}");
+    assert_eq!(client.say("NOOP"), "250 2.5.0 Ok.");
+}

@@ -6,7 +6,7 @@
 //! host. The queue on disk is the truth; everything here can be lost at any moment and is built
 //! again from the names and time stamps of the files.
 //!
-//! A message takes this way: whoever wrote its file sends a hint, or a scan finds it ([`run`]);
+//! A message takes this way: whoever wrote its file sends a hint, or a scan finds it ([`mod@run`]);
 //! `cache` takes it in; [`schedule`] gives it to a thread of a job that asks, or has a job
 //! started for it within the limits of its channel and its pool; the job settles it, and it
 //! leaves the cache or waits as [`backoff`] says.

@@ -1,13 +1,16 @@
 //! The process around the scheduler: one thread and a poll loop.
 //!
-//! [`controller`] turns what happens on descriptors into events for the scheduler, and the
-//! scheduler's actions into replies, processes and log lines. Whatever may wait for a disk is
-//! done by helper threads: [`scan`] reads the queue directories, [`clerk`] renames the files of
-//! messages that killed their programs. In normal flow no request touches the disk.
+//! `controller` turns what happens on descriptors (`connections`, `requests`) into events for
+//! the scheduler, `deeds` turns the scheduler's actions into replies, processes and log lines.
+//! Whatever may wait for a disk is done by helper threads: `scan` reads the queue directories,
+//! `clerk` renames the files of messages that killed their programs. In normal flow no request
+//! touches the disk.
 
 mod clerk;
 mod clock;
+mod connections;
 mod controller;
+mod deeds;
 mod program;
 mod requests;
 mod scan;

@@ -11,6 +11,7 @@
 //! | `settle` | what becomes of a message after an attempt, and of one whose job died |
 //! | `start` | whether a channel needs another job, and whether limits allow it |
 //! | `lives` | when a job is told to end, and what happens when it does |
+//! | `orders` | what an operator's order means |
 //! | `timers` | what becomes due, and when to look again |
 //! | `report` | listings for operators |
 //!
@@ -23,6 +24,7 @@ mod entries;
 mod event;
 mod handout;
 mod lives;
+mod orders;
 mod report;
 mod settle;
 mod start;

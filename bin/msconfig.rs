@@ -85,7 +85,11 @@ use clap::Parser;
 #[command(version, disable_help_flag = true, disable_help_subcommand = true)]
 struct Arguments {
     /// The command and its words; none for the dialogue.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "COMMAND"
+    )]
     words: Vec<String>,
 }
 

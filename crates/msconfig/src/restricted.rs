@@ -17,7 +17,10 @@ pub(crate) fn write(root: &ServerRoot, content: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).open(&aside)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&aside)?;
     file.write_all(content)?;
     file.set_permissions(Permissions::from_mode(0o644))?;
     file.sync_all()?;

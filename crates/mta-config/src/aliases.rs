@@ -152,11 +152,16 @@ impl Aliases {
         let locals = local_forms(local, subaddress);
         let whole = domain.filter(|_| self.domains & WHOLE != 0);
         let by_whole = whole.and_then(|domain| {
-            locals.iter().find_map(|local| self.get(&format!("{local}@{domain}")))
+            locals
+                .iter()
+                .find_map(|local| self.get(&format!("{local}@{domain}")))
         });
         let by_local = || {
             let allowed = self.domains & LOCAL != 0;
-            locals.iter().filter(|_| allowed).find_map(|local| self.get(local))
+            locals
+                .iter()
+                .filter(|_| allowed)
+                .find_map(|local| self.get(local))
         };
         let by_domain = || {
             let domain = domain.filter(|_| self.domains & WILD != 0)?;
@@ -210,9 +215,15 @@ mod tests {
         let names = ["Jane@a.example", "jane", "*@a.example"];
         let relaxed = Subaddress::Relaxed;
         assert_eq!(found(&aliases(1, &names), "JANE", relaxed), Some("jane"));
-        assert_eq!(found(&aliases(3, &names), "jane", relaxed), Some("Jane@a.example"));
+        assert_eq!(
+            found(&aliases(3, &names), "jane", relaxed),
+            Some("Jane@a.example")
+        );
         assert_eq!(found(&aliases(1, &names), "joe", relaxed), None);
-        assert_eq!(found(&aliases(7, &names), "joe", relaxed), Some("*@a.example"));
+        assert_eq!(
+            found(&aliases(7, &names), "joe", relaxed),
+            Some("*@a.example")
+        );
     }
 
     #[test]
@@ -230,8 +241,14 @@ mod tests {
     fn values_are_addresses_files_or_urls() {
         let table = [
             ("a@b", Some(AliasValue::Address("a@b".into()))),
-            ("<IMTA_TABLE:list.txt", Some(AliasValue::File("IMTA_TABLE:list.txt".into()))),
-            ("<ldap:///o=x?mail", Some(AliasValue::Url("ldap:///o=x?mail".into()))),
+            (
+                "<IMTA_TABLE:list.txt",
+                Some(AliasValue::File("IMTA_TABLE:list.txt".into())),
+            ),
+            (
+                "<ldap:///o=x?mail",
+                Some(AliasValue::Url("ldap:///o=x?mail".into())),
+            ),
             ("<", None),
             ("\"a@b", None),
             ("[a", None),

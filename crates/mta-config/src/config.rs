@@ -92,7 +92,11 @@ impl Config {
         }
         match Self::from_text(root) {
             Ok((config, _)) => Ok(config),
-            Err(faults) => Err(faults.into_iter().next().expect("a failed load has a fault").into()),
+            Err(faults) => Err(faults
+                .into_iter()
+                .next()
+                .expect("a failed load has a fault")
+                .into()),
         }
     }
 
@@ -107,7 +111,10 @@ impl Config {
     /// The official host name of channel `l`: this system's name.
     #[must_use]
     pub fn local_host(&self) -> &str {
-        self.channels.iter().next().map_or(&self.hostname, Channel::official_host)
+        self.channels
+            .iter()
+            .next()
+            .map_or(&self.hostname, Channel::official_host)
     }
 
     /// The channel of that name.

@@ -66,7 +66,9 @@ impl Clause {
         let (value, template) = rest.split_once('=')?;
         let value = value.trim();
         let legal = !value.is_empty()
-            && value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+            && value
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
         clause.value = value.to_ascii_lowercase();
         template.trim().clone_into(&mut clause.template);
         legal.then_some(clause)
@@ -95,7 +97,10 @@ fn split(text: &str) -> Vec<String> {
             (',', _) => parts.push(String::new()),
             ('\\', Some(',')) => {
                 chars.next();
-                parts.last_mut().expect("one part is always there").push(',');
+                parts
+                    .last_mut()
+                    .expect("one part is always there")
+                    .push(',');
             }
             (c, _) => parts.last_mut().expect("one part is always there").push(c),
         }

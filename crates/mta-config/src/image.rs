@@ -187,7 +187,11 @@ pub fn identity(config: &Config) -> ImageIdentity {
 
 /// The first sixteen hexadecimal digits of a digest.
 fn short(digest: &[u8]) -> String {
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    digest
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// Puts `config`, made from text with this digest, into the image's form.
@@ -239,13 +243,16 @@ fn take_apart(image: &[u8]) -> Result<Parts<'_>, Refused> {
     if u32::from_be_bytes(version) != FORMAT {
         return Err(Refused::Version(u32::from_be_bytes(version)));
     }
-    let whole = image.len() >= HEADER && field(image, CHECKSUM) == Some(checksum(image).to_be_bytes());
+    let whole =
+        image.len() >= HEADER && field(image, CHECKSUM) == Some(checksum(image).to_be_bytes());
     if !whole {
         return Err(Refused::Damaged);
     }
     let length = |at| {
         let length = field(image, at).map(u64::from_be_bytes);
-        length.and_then(|length| usize::try_from(length).ok()).ok_or(Refused::Damaged)
+        length
+            .and_then(|length| usize::try_from(length).ok())
+            .ok_or(Refused::Damaged)
     };
     let (fixed, reloadable) = (length(108)?, length(116)?);
     let body = &image[HEADER..];
@@ -371,7 +378,9 @@ fn octets(path: &Path, root: &ServerRoot) -> Result<Vec<u8>, ImageError> {
         });
     }
     let mut image = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
-    file.take(LARGEST as u64).read_to_end(&mut image).map_err(failed)?;
+    file.take(LARGEST as u64)
+        .read_to_end(&mut image)
+        .map_err(failed)?;
     Ok(image)
 }
 

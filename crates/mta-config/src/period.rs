@@ -100,7 +100,9 @@ mod tests {
         for (text, seconds) in table {
             assert_eq!(Period::parse(text).map(Period::seconds), Some(seconds));
         }
-        for text in ["", "P", "PT", "5m", "PT5", "PT5M5H", "P1H", "PT5MM", "PT0S", "P99Y"] {
+        for text in [
+            "", "P", "PT", "5m", "PT5", "PT5M5H", "P1H", "PT5MM", "PT0S", "P99Y",
+        ] {
             assert_eq!(Period::parse(text), None, "{text}");
         }
     }

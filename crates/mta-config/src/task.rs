@@ -68,7 +68,10 @@ impl Schedule {
     #[must_use]
     pub fn matches(&self, at: &Minute) -> bool {
         let values = [at.minute, at.hour, at.day, at.month, at.weekday];
-        self.fields.iter().zip(values).all(|(field, value)| field >> value & 1 == 1)
+        self.fields
+            .iter()
+            .zip(values)
+            .all(|(field, value)| field >> value & 1 == 1)
     }
 }
 
@@ -86,7 +89,11 @@ fn bits(part: &str, low: u8, high: u8) -> Option<u64> {
         }
     };
     let legal = low <= from && from <= to && to <= high;
-    legal.then(|| (from..=to).step_by(step).fold(0, |bits, value| bits | 1 << value))
+    legal.then(|| {
+        (from..=to)
+            .step_by(step)
+            .fold(0, |bits, value| bits | 1 << value)
+    })
 }
 
 /// Splits `minute hour day month weekday command…` into the five fields and the command.
@@ -131,9 +138,19 @@ mod tests {
             weekday: 0,
         };
         let schedule = Schedule::parse("0 0,4,8-10,12-20/4 * * 7").unwrap();
-        let hours: Vec<u8> = (0..24).filter(|hour| schedule.matches(&at(*hour))).collect();
+        let hours: Vec<u8> = (0..24)
+            .filter(|hour| schedule.matches(&at(*hour)))
+            .collect();
         assert_eq!(hours, [0, 4, 8, 9, 10, 12, 16, 20]);
-        for text in ["", "* * * *", "60 * * * *", "* * 0 * *", "a * * * *", "5-1 * * * *", "*/0 * * * *"] {
+        for text in [
+            "",
+            "* * * *",
+            "60 * * * *",
+            "* * 0 * *",
+            "a * * * *",
+            "5-1 * * * *",
+            "*/0 * * * *",
+        ] {
             assert_eq!(Schedule::parse(text), None, "{text}");
         }
     }

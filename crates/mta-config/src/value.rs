@@ -213,7 +213,9 @@ pub fn words(text: &str) -> Vec<String> {
                 quoted = !quoted;
                 word.get_or_insert_default();
             }
-            '\\' if quoted => word.get_or_insert_default().push(chars.next().unwrap_or('\\')),
+            '\\' if quoted => word
+                .get_or_insert_default()
+                .push(chars.next().unwrap_or('\\')),
             c if c.is_whitespace() && !quoted => words.extend(word.take()),
             c => word.get_or_insert_default().push(c),
         }
@@ -301,7 +303,12 @@ fn read_periods(text: &str) -> Result<Value, ValueError> {
 
 fn read_ports(text: &str) -> Result<Value, ValueError> {
     let ports: Option<Vec<u32>> = pieces(text)
-        .map(|piece| piece.parse().ok().filter(|port| (1..=65_535).contains(port)))
+        .map(|piece| {
+            piece
+                .parse()
+                .ok()
+                .filter(|port| (1..=65_535).contains(port))
+        })
         .collect();
     match ports {
         Some(ports) if !ports.is_empty() => Ok(Value::Numbers(ports)),
@@ -350,7 +357,11 @@ mod tests {
             (Kind::Switch, "yes", Value::Integer(1)),
             (Kind::Integer(0, 255), "16%FF", Value::Integer(255)),
             (Kind::MaybeInteger(0, 9), "", Value::Present),
-            (Kind::Numbers(5), "1 2 4 7", Value::Numbers(vec![1, 2, 4, 7])),
+            (
+                Kind::Numbers(5),
+                "1 2 4 7",
+                Value::Numbers(vec![1, 2, 4, 7]),
+            ),
             (
                 Kind::Periods,
                 "\"pt5m\" PT1H",

@@ -49,8 +49,10 @@ fn account(planned: &PlannedAccount) -> Result<Account, AccountError> {
         getrandom::fill(salt).map_err(AccountError::Random)?;
     }
     // The alphabet has 32 characters, so that each is as likely as the others.
-    let password: String =
-        random.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
+    let password: String = random
+        .iter()
+        .map(|byte| char::from(ALPHABET[usize::from(byte % 32)]))
+        .collect();
     let hash = Argon2::default()
         .hash_password_with_salt(password.as_bytes(), &salts[0])
         .map_err(AccountError::Hash)?;
@@ -107,7 +109,12 @@ pub(super) fn ldif(plan: &Plan, accounts: &[Account]) -> String {
             "mailUserStatus: active".to_owned(),
             "mailQuota: -1".to_owned(),
         ]);
-        lines.extend(account.stored.iter().map(|stored| format!("userPassword: {stored}")));
+        lines.extend(
+            account
+                .stored
+                .iter()
+                .map(|stored| format!("userPassword: {stored}")),
+        );
         record(&mut text, &lines);
     }
     text
@@ -132,7 +139,11 @@ mod tests {
         };
         let made = account(&planned).unwrap();
         assert_eq!(made.password.len(), LENGTH);
-        assert!(made.stored[0].starts_with("{ARGON2}$argon2id$v=19$"), "{}", made.stored[0]);
+        assert!(
+            made.stored[0].starts_with("{ARGON2}$argon2id$v=19$"),
+            "{}",
+            made.stored[0]
+        );
         assert!(made.stored[1].starts_with("{SCRAM-SHA-256}10000:"));
         assert_ne!(account(&planned).unwrap().password, made.password);
     }

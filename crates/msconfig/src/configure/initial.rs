@@ -20,7 +20,11 @@ const DEFAULTS: &[(&str, &str)] = &[
 ];
 
 /// Name, official host and words of each channel.
-type ChannelBlock = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+type ChannelBlock = (
+    &'static str,
+    &'static str,
+    &'static [(&'static str, &'static str)],
+);
 
 const CHANNELS: &[ChannelBlock] = &[
     (
@@ -154,26 +158,71 @@ const ORIG_SEND_ACCESS: &[(&str, &str)] = &[
 const PLAIN: &[(&str, &str)] = &[
     ("dispatcher.max_life_conns", "10000"),
     ("dispatcher.service:SMTP.image", "IMTA_BIN:tcp_smtp_server"),
-    ("dispatcher.service:SMTP.logfilename", "IMTA_LOG:tcp_smtp_server.log"),
+    (
+        "dispatcher.service:SMTP.logfilename",
+        "IMTA_LOG:tcp_smtp_server.log",
+    ),
     ("dispatcher.service:SMTP.parameter", "CHANNEL=tcp_local"),
-    ("dispatcher.service:SMTP_SUBMIT.image", "IMTA_BIN:tcp_smtp_server"),
-    ("dispatcher.service:SMTP_SUBMIT.logfilename", "IMTA_LOG:tcp_submit_server.log"),
-    ("dispatcher.service:SMTP_SUBMIT.parameter", "CHANNEL=tcp_submit"),
+    (
+        "dispatcher.service:SMTP_SUBMIT.image",
+        "IMTA_BIN:tcp_smtp_server",
+    ),
+    (
+        "dispatcher.service:SMTP_SUBMIT.logfilename",
+        "IMTA_LOG:tcp_submit_server.log",
+    ),
+    (
+        "dispatcher.service:SMTP_SUBMIT.parameter",
+        "CHANNEL=tcp_submit",
+    ),
     ("job_controller.max_cache_messages", "2000000"),
     ("job_controller.job_pool:DEFAULT.job_limit", "10"),
     ("job_controller.job_pool:IMS_POOL.job_limit", "2"),
     ("job_controller.job_pool:SMTP_POOL.job_limit", "10"),
-    ("job_controller.channel_class:bitbucket.master_command", "IMTA_BIN:bitbucket"),
-    ("job_controller.channel_class:hold.master_command", "IMTA_BIN:reprocess"),
-    ("job_controller.channel_class:ims-ms*.master_command", "IMTA_BIN:ims_master"),
-    ("job_controller.channel_class:ims-ms*.max_life_askwork", "20000"),
-    ("job_controller.channel_class:ims-ms*.max_life_time", "14400"),
-    ("job_controller.channel_class:process*.master_command", "IMTA_BIN:reprocess"),
-    ("job_controller.channel_class:reprocess*.master_command", "IMTA_BIN:reprocess"),
-    ("job_controller.channel_class:tcp_*.master_command", "IMTA_BIN:tcp_smtp_client"),
-    ("job_controller.channel_class:tcp_*.max_life_askwork", "20000"),
-    ("schedule.task:purge.crontab", "0 0,4,8,12,16,20 * * * bin/imsimta purge -num=5"),
-    ("schedule.task:return_job.crontab", "30 0 * * * lib/return_job"),
+    (
+        "job_controller.channel_class:bitbucket.master_command",
+        "IMTA_BIN:bitbucket",
+    ),
+    (
+        "job_controller.channel_class:hold.master_command",
+        "IMTA_BIN:reprocess",
+    ),
+    (
+        "job_controller.channel_class:ims-ms*.master_command",
+        "IMTA_BIN:ims_master",
+    ),
+    (
+        "job_controller.channel_class:ims-ms*.max_life_askwork",
+        "20000",
+    ),
+    (
+        "job_controller.channel_class:ims-ms*.max_life_time",
+        "14400",
+    ),
+    (
+        "job_controller.channel_class:process*.master_command",
+        "IMTA_BIN:reprocess",
+    ),
+    (
+        "job_controller.channel_class:reprocess*.master_command",
+        "IMTA_BIN:reprocess",
+    ),
+    (
+        "job_controller.channel_class:tcp_*.master_command",
+        "IMTA_BIN:tcp_smtp_client",
+    ),
+    (
+        "job_controller.channel_class:tcp_*.max_life_askwork",
+        "20000",
+    ),
+    (
+        "schedule.task:purge.crontab",
+        "0 0,4,8,12,16,20 * * * bin/imsimta purge -num=5",
+    ),
+    (
+        "schedule.task:return_job.crontab",
+        "30 0 * * * lib/return_job",
+    ),
 ];
 
 /// The tree for a plan.
@@ -198,9 +247,18 @@ pub(super) fn tree(plan: &Plan) -> Tree {
     for (name, text) in PLAIN {
         set(name, text);
     }
-    set("dispatcher.service:SMTP.tcp_ports", &plan.ports.smtp.to_string());
-    set("dispatcher.service:SMTP_SUBMIT.tcp_ports", &plan.ports.submit.to_string());
-    set("dispatcher.service:SMTP_SUBMIT.ssl_ports", &plan.ports.smtps.to_string());
+    set(
+        "dispatcher.service:SMTP.tcp_ports",
+        &plan.ports.smtp.to_string(),
+    );
+    set(
+        "dispatcher.service:SMTP_SUBMIT.tcp_ports",
+        &plan.ports.submit.to_string(),
+    );
+    set(
+        "dispatcher.service:SMTP_SUBMIT.ssl_ports",
+        &plan.ports.smtps.to_string(),
+    );
     if let Some(postmaster) = &plan.postmaster {
         set("alias:postmaster.alias_entry", postmaster);
         set("alias:root.alias_entry", "postmaster");
@@ -210,12 +268,20 @@ pub(super) fn tree(plan: &Plan) -> Tree {
     mapping(&mut tree, "PORT_ACCESS", PORT_ACCESS.iter().copied());
     let internal = plan.internal.iter().map(|pattern| (pattern.as_str(), "$Y"));
     mapping(&mut tree, "INTERNAL_IP", internal.chain([("*", "$N")]));
-    mapping(&mut tree, "ORIG_SEND_ACCESS", ORIG_SEND_ACCESS.iter().copied());
+    mapping(
+        &mut tree,
+        "ORIG_SEND_ACCESS",
+        ORIG_SEND_ACCESS.iter().copied(),
+    );
     tree
 }
 
 fn text_or_nothing(text: &str) -> Content {
-    if text.is_empty() { Content::Novalue } else { Content::Text(text.to_owned()) }
+    if text.is_empty() {
+        Content::Novalue
+    } else {
+        Content::Text(text.to_owned())
+    }
 }
 
 fn put(tree: &mut Tree, path: Path, content: Content) {
@@ -322,16 +388,26 @@ mod tests {
         let tcp = config.channel(&name("tcp_local")).unwrap();
         assert!(tcp.is(ChannelOption::Switchchannel) && tcp.is(ChannelOption::Maytlsserver));
         assert!(tcp.is(ChannelOption::Copysendpost) && tcp.is(ChannelOption::Logging));
-        assert_eq!(tcp.list(ChannelOption::Defaulthost), ["example.com", "example.com"]);
+        assert_eq!(
+            tcp.list(ChannelOption::Defaulthost),
+            ["example.com", "example.com"]
+        );
         let jobs = &config.job_controller;
-        for channel in config.channels.iter().filter(|channel| channel.name().as_str() != "l") {
+        for channel in config
+            .channels
+            .iter()
+            .filter(|channel| channel.name().as_str() != "l")
+        {
             let class = jobs.class_for(channel.name());
             let command = class.and_then(|class| class.master_command.as_deref());
             assert!(command.is_some(), "{}", channel.name());
             assert!(jobs.pool_of(channel).is_some(), "{}", channel.name());
         }
         let submit = config.dispatcher.service("SMTP_SUBMIT").unwrap();
-        assert_eq!((submit.tcp_ports.as_slice(), submit.ssl_ports.as_slice()), (&[2587][..], &[2465][..]));
+        assert_eq!(
+            (submit.tcp_ports.as_slice(), submit.ssl_ports.as_slice()),
+            (&[2587][..], &[2465][..])
+        );
         assert_eq!(submit.interface_address, Some([127, 0, 0, 1].into()));
         assert_eq!(submit.max_life_conns, 10_000);
         assert_eq!(config.tasks.len(), 2);
@@ -348,7 +424,9 @@ mod tests {
         ] {
             let input = Input::of(address);
             let silent = &mut mta_mapping::Silent;
-            let mapped = config.mappings.map("INTERNAL_IP", &input, &NoCallouts, silent);
+            let mapped = config
+                .mappings
+                .map("INTERNAL_IP", &input, &NoCallouts, silent);
             assert_eq!(mapped.flags.contains('Y'), internal, "{address}");
         }
     }

@@ -114,7 +114,10 @@ pub fn run(mut arguments: Arguments) -> Result<(), Error> {
     let accounts = accounts::make(&plan)?;
     place::place(&root, &plan, &accounts)?;
     for account in &accounts {
-        mta_command::output::line(&format!("{} password: {}", account.address, account.password));
+        mta_command::output::line(&format!(
+            "{} password: {}",
+            account.address, account.password
+        ));
     }
     Ok(())
 }

@@ -53,7 +53,10 @@ pub(super) fn place(root: &ServerRoot, plan: &Plan, accounts: &[Account]) -> Res
     match Config::from_text(root) {
         Ok(_) => Ok(()),
         Err(faults) => {
-            let first = faults.into_iter().next().expect("a failed load has a fault");
+            let first = faults
+                .into_iter()
+                .next()
+                .expect("a failed load has a fault");
             Err(Error::Unusable(first))
         }
     }

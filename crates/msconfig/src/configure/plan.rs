@@ -107,23 +107,34 @@ impl Plan {
         if arguments.lmtp_port.is_some() {
             return Err(PlanError::NoLmtp);
         }
-        let host = arguments.host.as_deref().ok_or(PlanError::Missing("--host"))?;
+        let host = arguments
+            .host
+            .as_deref()
+            .ok_or(PlanError::Missing("--host"))?;
         let host = host_name("--host", host)?;
         if !host.contains('.') {
             return Err(bad("--host", &host, "fully qualified host name"));
         }
-        let domains: Result<Vec<String>, PlanError> =
-            arguments.domains.iter().map(|domain| host_name("--domain", domain)).collect();
+        let domains: Result<Vec<String>, PlanError> = arguments
+            .domains
+            .iter()
+            .map(|domain| host_name("--domain", domain))
+            .collect();
         let domains = domains?;
         if domains.is_empty() {
             return Err(PlanError::Missing("--domain"));
         }
-        let accounts: Result<Vec<PlannedAccount>, PlanError> =
-            arguments.accounts.iter().map(|account| planned(account, &domains)).collect();
+        let accounts: Result<Vec<PlannedAccount>, PlanError> = arguments
+            .accounts
+            .iter()
+            .map(|account| planned(account, &domains))
+            .collect();
         let accounts = accounts?;
         let postmaster = match &arguments.postmaster {
             Some(address) => Some(postmaster(address)?),
-            None => accounts.first().map(|first| format!("{}@{}", first.local, first.domain)),
+            None => accounts
+                .first()
+                .map(|first| format!("{}@{}", first.local, first.domain)),
         };
         Ok(Self {
             listen: arguments.listen,
@@ -181,8 +192,17 @@ fn ports(arguments: &Arguments) -> Result<Ports, PlanError> {
 
 /// The patterns that INTERNAL_IP has for these networks.
 fn internal(networks: &[String]) -> Result<Vec<String>, PlanError> {
-    let loopback = || LOOPBACK.iter().map(|address| (*address).to_owned()).collect();
-    let networks = if networks.is_empty() { loopback() } else { networks.to_vec() };
+    let loopback = || {
+        LOOPBACK
+            .iter()
+            .map(|address| (*address).to_owned())
+            .collect()
+    };
+    let networks = if networks.is_empty() {
+        loopback()
+    } else {
+        networks.to_vec()
+    };
     let mut patterns = Vec::new();
     for network in networks.iter().flat_map(|list| list.split(',')) {
         let network = network.trim();
@@ -191,7 +211,9 @@ fn internal(networks: &[String]) -> Result<Vec<String>, PlanError> {
             Some((address, bits)) => (address, Some(bits)),
             None => (network, None),
         };
-        let parsed: IpAddr = address.parse().map_err(|_| bad("--internal-network", network, expected))?;
+        let parsed: IpAddr = address
+            .parse()
+            .map_err(|_| bad("--internal-network", network, expected))?;
         let longest = if parsed.is_ipv4() { 32 } else { 128 };
         let bits: Option<u8> = match bits {
             None => None,
@@ -324,15 +346,24 @@ mod tests {
         type Change = fn(&mut Arguments);
         let table: [(Change, &str); 8] = [
             (|a| a.host = None, "--host is required"),
-            (|a| a.host = Some("mail".into()), "--host: \"mail\" is no fully qualified host name"),
+            (
+                |a| a.host = Some("mail".into()),
+                "--host: \"mail\" is no fully qualified host name",
+            ),
             (|a| a.domains.clear(), "--domain is required"),
             (|a| a.submit_port = 2525, "port 2525 is given twice"),
             (
                 |a| a.accounts = vec!["ada@example.net".into()],
                 "--account ada@example.net: example.net is none of the domains",
             ),
-            (|a| a.lmtp_port = Some(24), "--lmtp-port: this version has no LMTP server"),
-            (|a| a.tls_cert = Some("x".into()), "--tls-cert and --tls-key belong together"),
+            (
+                |a| a.lmtp_port = Some(24),
+                "--lmtp-port: this version has no LMTP server",
+            ),
+            (
+                |a| a.tls_cert = Some("x".into()),
+                "--tls-cert and --tls-key belong together",
+            ),
             (
                 |a| a.postmaster = Some("ada".into()),
                 "--postmaster: \"ada\" is no mail address with a domain",
@@ -350,7 +381,14 @@ mod tests {
     fn accounts_become_paths_and_names_so_they_are_plain() {
         let domains = ["example.com".to_owned()];
         assert!(planned("a.d-a_1@Example.com", &domains).is_ok());
-        for account in ["../x@example.com", "a+b@example.com", "a,b@example.com", ".a@example.com", "a@", "ada"] {
+        for account in [
+            "../x@example.com",
+            "a+b@example.com",
+            "a,b@example.com",
+            ".a@example.com",
+            "a@",
+            "ada",
+        ] {
             assert!(planned(account, &domains).is_err(), "{account}");
         }
     }

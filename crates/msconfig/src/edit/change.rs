@@ -19,7 +19,12 @@ pub(super) fn set(
     allowed(typed, &found, restricted)?;
     let content = content(typed, &found, values)?;
     let scope = found.scope.unwrap_or_else(|| scope_of(tree, &found.path));
-    if found.path.segments().last().is_some_and(|last| last.id.is_some()) {
+    if found
+        .path
+        .segments()
+        .last()
+        .is_some_and(|last| last.id.is_some())
+    {
         // A group that has options is there already.
         let inside = |entry: &Entry| entry.path.starts_with(&found.path);
         if !tree.entries().iter().any(inside) {
@@ -32,7 +37,7 @@ pub(super) fn set(
     if found.spec.repeats {
         tree.append(scope, found.path, content.into());
     } else {
-        tree.replace(scope, found.path, vec![content.into()]);
+        tree.replace(scope, &found.path, vec![content.into()]);
     }
     Ok(())
 }
@@ -47,7 +52,10 @@ pub(super) fn unset(
 ) -> Result<(), Error> {
     let wild = typed.contains(['*', '?']);
     let found = resolve::option(typed);
-    let exact = found.as_ref().ok().map(|found| (found.scope, found.path.clone()));
+    let exact = found
+        .as_ref()
+        .ok()
+        .map(|found| (found.scope, found.path.clone()));
     let meant = |entry: &Entry| match &exact {
         Some((scope, path)) => {
             scope.is_none_or(|scope| scope == entry.scope) && entry.path.starts_with(path)
@@ -82,9 +90,12 @@ pub(super) fn unset(
             let entry = tree.get(scope, &path);
             let kept = entry.map(|entry| {
                 let settings = entry.settings.iter();
-                settings.filter(|setting| setting.content.line() != line).cloned().collect()
+                settings
+                    .filter(|setting| setting.content.line() != line)
+                    .cloned()
+                    .collect()
             });
-            tree.replace(scope, path, kept.unwrap_or_default());
+            tree.replace(scope, &path, kept.unwrap_or_default());
         }
     }
     Ok(())
@@ -144,7 +155,9 @@ fn rule(found: &Found, values: &[String]) -> Result<Content, ValueError> {
 /// Where an option is set when no scope is named: where it is, else where it belongs.
 fn scope_of(tree: &Tree, path: &Path) -> Scope {
     let scopes = [Scope::Instance, Scope::Role];
-    let mut present = scopes.into_iter().filter(|scope| tree.get(*scope, path).is_some());
+    let mut present = scopes
+        .into_iter()
+        .filter(|scope| tree.get(*scope, path).is_some());
     present.next().unwrap_or_else(|| default_scope(path))
 }
 
@@ -159,8 +172,10 @@ fn drop_contradictions(tree: &mut Tree, path: &Path) {
         return;
     };
     let members = option.row().short_for.iter().chain([&option]);
-    let groups: Vec<&str> =
-        members.map(|member| member.row().group).filter(|group| !group.is_empty()).collect();
+    let groups: Vec<&str> = members
+        .map(|member| member.row().group)
+        .filter(|group| !group.is_empty())
+        .collect();
     let channel: Segment = channel.clone();
     tree.retain(|entry| match entry.path.segments() {
         [of, other] if *of == channel => {

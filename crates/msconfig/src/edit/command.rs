@@ -40,7 +40,11 @@ pub(super) enum Command {
 
 /// Names of commands, the switches that each takes, and how it is used.
 const COMMANDS: [(&str, &[&str], &str); 10] = [
-    ("set", &["restricted", "prompt"], "set [-restricted] [-prompt] name [value]"),
+    (
+        "set",
+        &["restricted", "prompt"],
+        "set [-restricted] [-prompt] name [value]",
+    ),
     ("unset", &["restricted"], "unset [-restricted] name [value]"),
     ("show", &["json"], "show [-json] [pattern]"),
     ("write", &["remark"], "write [-remark=text]"),
@@ -184,9 +188,18 @@ mod tests {
         };
         let table = [
             ("set mm_debug 5", set("mm_debug", &["5"], false)),
-            ("set -restricted alias_magic 8764", set("alias_magic", &["8764"], true)),
-            ("set channel:l.slave_debug", set("channel:l.slave_debug", &[], false)),
-            ("set job_controller.debug -1", set("job_controller.debug", &["-1"], false)),
+            (
+                "set -restricted alias_magic 8764",
+                set("alias_magic", &["8764"], true),
+            ),
+            (
+                "set channel:l.slave_debug",
+                set("channel:l.slave_debug", &[], false),
+            ),
+            (
+                "set job_controller.debug -1",
+                set("job_controller.debug", &["-1"], false),
+            ),
             (
                 "-json show *debug*",
                 Command::Show {
@@ -194,7 +207,12 @@ mod tests {
                     json: true,
                 },
             ),
-            ("wr -remark=\"a b\"", Command::Write { remark: "a b".into() }),
+            (
+                "wr -remark=\"a b\"",
+                Command::Write {
+                    remark: "a b".into(),
+                },
+            ),
             ("quit", Command::Quit),
         ];
         for (line, command) in table {

@@ -57,7 +57,11 @@ pub(super) fn run(root: &ServerRoot) -> Result<(), Error> {
     let mut lines = Lines::open();
     let scripted = matches!(lines, Lines::Pipe);
     loop {
-        let prompt = if session.is_changed() { "msconfig# " } else { "msconfig> " };
+        let prompt = if session.is_changed() {
+            "msconfig# "
+        } else {
+            "msconfig> "
+        };
         let Some(line) = lines.next(prompt)? else {
             return Ok(());
         };

@@ -28,12 +28,10 @@ pub(super) struct View {
 
 impl fmt::Display for View {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, row) in self.rows.iter().enumerate() {
-            let end = if at + 1 == self.rows.len() { "" } else { "\n" };
+        self.rows.iter().try_for_each(|row| {
             let line = format!("{:>4}  {}  {}  {}", row.id, row.date, row.user, row.remark);
-            write!(f, "{}{end}", mta_command::output::visible(line.trim_end()))?;
-        }
-        Ok(())
+            writeln!(f, "{}", mta_command::output::visible(line.trim_end()))
+        })
     }
 }
 
@@ -51,8 +49,12 @@ pub(super) fn saved(root: &ServerRoot) -> Result<View, Error> {
 
 /// `dd-Mon-yyyy hh:mm:ss`, local time.
 fn date(seconds: u64) -> String {
-    let time = i64::try_from(seconds).ok().and_then(|at| Timestamp::from_second(at).ok());
-    let time = time.unwrap_or_default().to_zoned_datetime(TimeZone::system());
+    let time = i64::try_from(seconds)
+        .ok()
+        .and_then(|at| Timestamp::from_second(at).ok());
+    let time = time
+        .unwrap_or_default()
+        .to_zoned_datetime(TimeZone::system());
     time.strftime("%d-%b-%Y %H:%M:%S").to_string()
 }
 
@@ -78,7 +80,10 @@ pub(super) fn differences(
             let history = save::history(root)?;
             let nth = |from_end: usize| {
                 let saved = history.iter().rev().nth(from_end);
-                saved.map_or_else(|| Ok(Tree::default()), |s| tree(root, &s.number.to_string()))
+                saved.map_or_else(
+                    || Ok(Tree::default()),
+                    |s| tree(root, &s.number.to_string()),
+                )
             };
             (nth(usize::from(!changed))?, current.clone())
         }
@@ -96,7 +101,10 @@ fn lines(old: &[String], new: &[String]) -> String {
         *counts.entry(row).or_default() -= 1;
     }
     let name = |row: &&str| row.split(" = ").next().unwrap_or_default().to_owned();
-    let mut changed: Vec<(&str, i64)> = counts.into_iter().filter(|(_, count)| *count != 0).collect();
+    let mut changed: Vec<(&str, i64)> = counts
+        .into_iter()
+        .filter(|(_, count)| *count != 0)
+        .collect();
     changed.sort_by_key(|(row, count)| (name(row), *count));
     let mut text = String::new();
     for (row, count) in changed {

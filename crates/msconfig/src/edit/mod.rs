@@ -93,7 +93,10 @@ pub fn main(words: &[String]) -> ExitCode {
 /// Prints an error on standard error.
 fn complain(error: &Error) {
     // Nobody is left to be told if standard error is closed.
-    drop(io::Write::write_all(&mut io::stderr(), format!("{error}\n").as_bytes()));
+    drop(io::Write::write_all(
+        &mut io::stderr(),
+        format!("{error}\n").as_bytes(),
+    ));
 }
 
 fn run(words: &[String]) -> Result<(), Error> {

@@ -97,7 +97,11 @@ pub(super) fn matches(pattern: &str, text: &str) -> bool {
 pub(super) fn means(pattern: &str, scope: Scope, path: &Path) -> bool {
     let below = format!("{pattern}.*");
     let full: Vec<String> = path.segments().iter().map(ToString::to_string).collect();
-    let bare: Vec<String> = path.segments().iter().map(|segment| segment.name.clone()).collect();
+    let bare: Vec<String> = path
+        .segments()
+        .iter()
+        .map(|segment| segment.name.clone())
+        .collect();
     [full, bare].into_iter().any(|segments| {
         let with_scope = std::iter::once(scope.word().to_owned()).chain(segments);
         let names: Vec<String> = with_scope.collect();
@@ -113,7 +117,9 @@ mod tests {
     use super::*;
 
     fn resolved(typed: &str) -> Result<String, String> {
-        option(typed).map(|found| found.path.to_string()).map_err(|error| error.to_string())
+        option(typed)
+            .map(|found| found.path.to_string())
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -124,12 +130,24 @@ mod tests {
             ("mta.mm_debug", "mta.mm_debug"),
             ("role.mta.mm_debug", "mta.mm_debug"),
             ("hostname", "base.hostname"),
-            ("job_pool:X.job_limit", "job_controller.job_pool:X.job_limit"),
-            ("service:SMTP.max_conns", "dispatcher.service:SMTP.max_conns"),
+            (
+                "job_pool:X.job_limit",
+                "job_controller.job_pool:X.job_limit",
+            ),
+            (
+                "service:SMTP.max_conns",
+                "dispatcher.service:SMTP.max_conns",
+            ),
             ("task:purge.crontab", "schedule.task:purge.crontab"),
             ("channel:x.822", "channel:x.sourceroute"),
-            ("channel:x.options.banner_host", "channel:x.options.BANNER_HOST"),
-            ("channel_class:filter_discard", "job_controller.channel_class:filter_discard"),
+            (
+                "channel:x.options.banner_host",
+                "channel:x.options.BANNER_HOST",
+            ),
+            (
+                "channel_class:filter_discard",
+                "job_controller.channel_class:filter_discard",
+            ),
             ("alias:a@b\\.c.alias_entry", "alias:a@b\\.c.alias_entry"),
         ];
         for (typed, full) in table {

@@ -50,7 +50,10 @@ impl<'r> Session<'r> {
         let tree = match source::read_tree(root) {
             Ok((tree, _)) => tree,
             Err(faults) => {
-                let first = faults.into_iter().next().expect("a failed read has a fault");
+                let first = faults
+                    .into_iter()
+                    .next()
+                    .expect("a failed read has a fault");
                 return Err(first.into());
             }
         };
@@ -157,7 +160,9 @@ fn account(root: &ServerRoot, command: &Command, typed: &str) -> Result<(), Erro
     };
     let value = match command {
         Command::Set { values, .. } => match values.as_slice() {
-            [value] if !value.contains(|c: char| c.is_whitespace() || c.is_control() || c == ':') => {
+            [value]
+                if !value.contains(|c: char| c.is_whitespace() || c.is_control() || c == ':') =>
+            {
                 Some(value.clone())
             }
             [] => return Err(invalid(ValueError::Missing)),
@@ -180,7 +185,9 @@ fn account(root: &ServerRoot, command: &Command, typed: &str) -> Result<(), Erro
 /// What is known about an option, or how the commands are used.
 fn help(option: Option<&str>) -> Result<String, Error> {
     let Some(typed) = option else {
-        return Ok(super::command::usages().map(|usage| format!("{usage}\n")).collect());
+        return Ok(super::command::usages()
+            .map(|usage| format!("{usage}\n"))
+            .collect());
     };
     let found = resolve::option(typed)?;
     let kind = match found.spec.kind {
@@ -196,7 +203,11 @@ fn help(option: Option<&str>) -> Result<String, Error> {
         "" => "none",
         default => default,
     };
-    let in_use = if found.spec.in_use { "" } else { "Accepted, but no code uses it.\n" };
+    let in_use = if found.spec.in_use {
+        ""
+    } else {
+        "Accepted, but no code uses it.\n"
+    };
     Ok(format!(
         "{}\n{}\nType: {kind}\nDefault: {default}\n{in_use}",
         found.path, found.spec.sentence

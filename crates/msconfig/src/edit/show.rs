@@ -44,11 +44,7 @@ impl fmt::Display for Row {
 
 impl fmt::Display for View {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, row) in self.rows.iter().enumerate() {
-            let end = if at + 1 == self.rows.len() { "" } else { "\n" };
-            write!(f, "{row}{end}")?;
-        }
-        Ok(())
+        self.rows.iter().try_for_each(|row| writeln!(f, "{row}"))
     }
 }
 
@@ -60,10 +56,17 @@ pub(super) fn view(
     patterns: &[String],
 ) -> Result<View, Error> {
     let wanted = |scope, path: &Path| {
-        patterns.is_empty() || patterns.iter().any(|pattern| resolve::means(pattern, scope, path))
+        patterns.is_empty()
+            || patterns
+                .iter()
+                .any(|pattern| resolve::means(pattern, scope, path))
     };
     let mut rows = Vec::new();
-    for entry in tree.entries().iter().filter(|entry| wanted(entry.scope, &entry.path)) {
+    for entry in tree
+        .entries()
+        .iter()
+        .filter(|entry| wanted(entry.scope, &entry.path))
+    {
         let contents = entry.settings.iter().map(|setting| &setting.content);
         rows.extend(contents.map(|content| row(entry.scope, &entry.path, content)));
     }
@@ -81,7 +84,9 @@ pub(super) fn view(
 
 /// All rows of a tree, for comparing two.
 pub(super) fn rows(tree: &Tree) -> Vec<String> {
-    let mut rows = view(tree, None, &[]).map(|view| view.rows).unwrap_or_default();
+    let mut rows = view(tree, None, &[])
+        .map(|view| view.rows)
+        .unwrap_or_default();
     rows.sort_by(|a, b| a.name.cmp(&b.name));
     rows.iter().map(ToString::to_string).collect()
 }
@@ -92,9 +97,12 @@ fn account_options(accounts: &Restricted) -> Vec<(Path, String)> {
         ("group", accounts.group.as_ref()),
         ("noprivuser", accounts.noprivuser.as_ref()),
     ];
-    let set = options.into_iter().filter_map(|(name, value)| Some((name, value?.clone())));
+    let set = options
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?.clone())));
     let path = |name| Path::parse(&format!("base.{name}"));
-    set.filter_map(|(name, value)| Some((path(name)?, value))).collect()
+    set.filter_map(|(name, value)| Some((path(name)?, value)))
+        .collect()
 }
 
 fn row(scope: Scope, path: &Path, content: &Content) -> Row {
@@ -141,7 +149,7 @@ mod tests {
             ..Restricted::default()
         };
         match view(&tree(), Some(&accounts), &[pattern.to_owned()]) {
-            Ok(view) => view.to_string(),
+            Ok(view) => view.to_string().trim_end().to_owned(),
             Err(error) => error.to_string(),
         }
     }
@@ -159,9 +167,15 @@ mod tests {
     #[test]
     fn each_kind_of_value_has_its_form() {
         let table = [
-            ("channel_class:*", "role.job_controller.channel_class:filter_discard (novalue)"),
+            (
+                "channel_class:*",
+                "role.job_controller.channel_class:filter_discard (novalue)",
+            ),
             ("*slave_debug*", "role.channel:l.slave_debug (novalue)"),
-            ("mapping", "role.mapping:T.rule = z $Y\nrole.mapping:T.rule = a $N"),
+            (
+                "mapping",
+                "role.mapping:T.rule = z $Y\nrole.mapping:T.rule = a $N",
+            ),
             ("ldap_password", "role.mta.ldap_password = (suppressed)"),
             ("alias_magic", "role.mta.alias_magic = 4 (restricted)"),
             ("base.*", "instance.base.user = mailsrv"),

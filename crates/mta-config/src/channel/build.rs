@@ -80,12 +80,14 @@ impl ChannelBuilder {
 
     /// Adds a host name, with its proper name if it has one.
     pub fn host(&mut self, host: &str, proper: Option<&str>) {
-        self.hosts.push((host.to_owned(), proper.map(str::to_owned)));
+        self.hosts
+            .push((host.to_owned(), proper.map(str::to_owned)));
     }
 
     /// Sets an option of the option file.
     pub fn option(&mut self, name: &str, value: &str) {
-        self.options.insert(name.to_ascii_uppercase(), value.to_owned());
+        self.options
+            .insert(name.to_ascii_uppercase(), value.to_owned());
     }
 
     /// The ages said for the channel itself, as `l` lends them to others.
@@ -109,7 +111,11 @@ impl ChannelBuilder {
                 .map_or_else(|| fallback.to_vec(), Clone::clone)
         };
         let backoff = |specific, class: usize| {
-            list(specific, Backoff, &BACKOFF[class].map(|minutes| minutes * 60))
+            list(
+                specific,
+                Backoff,
+                &BACKOFF[class].map(|minutes| minutes * 60),
+            )
         };
         let notices = |specific| list(specific, Notices, lent.unwrap_or(&NOTICES));
         Channel {
@@ -174,7 +180,9 @@ fn warnings_follow_failures(settings: &mut Settings) {
         Copysendpost, Copywarnpost, Errsendpost, Errwarnpost, Nosendpost, Nowarnpost, Sendpost,
         Warnpost,
     };
-    let said = settings.keys().any(|set| set.row().group == Warnpost.row().group);
+    let said = settings
+        .keys()
+        .any(|set| set.row().group == Warnpost.row().group);
     if said {
         return;
     }
@@ -184,7 +192,9 @@ fn warnings_follow_failures(settings: &mut Settings) {
         (Errsendpost, Errwarnpost),
         (Nosendpost, Nowarnpost),
     ];
-    let twin = twins.iter().find(|(failure, _)| settings.contains_key(failure));
+    let twin = twins
+        .iter()
+        .find(|(failure, _)| settings.contains_key(failure));
     let warning = twin.map_or(Nowarnpost, |(_, warning)| *warning);
     settings.insert(warning, Value::Present);
 }
@@ -217,7 +227,11 @@ mod tests {
             assert_eq!(row.option as usize, position, "{}", row.name);
             assert_eq!(ChannelOption::by_name(row.name), Some(row.option));
             if row.group_default {
-                assert!(!defaults.contains(&row.group), "two defaults: {}", row.group);
+                assert!(
+                    !defaults.contains(&row.group),
+                    "two defaults: {}",
+                    row.group
+                );
                 defaults.push(row.group);
             }
         }
@@ -265,7 +279,10 @@ mod tests {
             backoff.backoff(Priority::Normal),
             [Duration::from_secs(300), Duration::from_secs(3600)]
         );
-        assert_eq!(plain.backoff(Priority::Urgent)[0], Duration::from_secs(1800));
+        assert_eq!(
+            plain.backoff(Priority::Urgent)[0],
+            Duration::from_secs(1800)
+        );
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Channels: the table of channel options, one channel, and all of them.
 
 mod build;
+mod file_options;
 mod table;
 
 pub use build::{ChannelBuilder, Defaults};
+pub use file_options::{FILE_OPTIONS, FileOption};
 pub use table::{ChannelOption, ROWS, Row};
 
 use crate::value::Value;
@@ -111,8 +113,7 @@ impl Channel {
             return true;
         }
         let row = option.row();
-        row.group_default
-            && !self.settings.keys().any(|set| set.row().group == row.group)
+        row.group_default && !self.settings.keys().any(|set| set.row().group == row.group)
     }
 
     /// Whether the option is set on the channel, by itself or by `defaults`.
@@ -138,7 +139,8 @@ impl Channel {
     /// A limit as a count; nothing for no limit.
     #[must_use]
     pub fn limit(&self, option: ChannelOption) -> Option<u64> {
-        self.number(option).and_then(|limit| u64::try_from(limit).ok())
+        self.number(option)
+            .and_then(|limit| u64::try_from(limit).ok())
     }
 
     /// The text of an option; nothing when it is not set.
@@ -162,25 +164,35 @@ impl Channel {
     /// An option of the channel's option file (`channel:NAME.options.*`), in any case.
     #[must_use]
     pub fn option(&self, name: &str) -> Option<&str> {
-        self.options.get(&name.to_ascii_uppercase()).map(String::as_str)
+        self.options
+            .get(&name.to_ascii_uppercase())
+            .map(String::as_str)
     }
 
     /// The options of the channel's option file, names in upper case.
     pub fn options(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.options.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.options
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// A whole number of the option file, `default` when it is absent or no number.
     #[must_use]
     pub fn option_int(&self, name: &str, default: i64) -> i64 {
-        self.option(name).and_then(|text| crate::value::integer(text.trim())).unwrap_or(default)
+        self.option(name)
+            .and_then(|text| crate::value::integer(text.trim()))
+            .unwrap_or(default)
     }
 
     /// A fraction of the option file, `default` when it is absent or no number.
     #[must_use]
     pub fn option_real(&self, name: &str, default: f64) -> f64 {
-        let number = self.option(name).and_then(|text| text.trim().parse::<f64>().ok());
-        number.filter(|number| number.is_finite() && *number >= 0.0).unwrap_or(default)
+        let number = self
+            .option(name)
+            .and_then(|text| text.trim().parse::<f64>().ok());
+        number
+            .filter(|number| number.is_finite() && *number >= 0.0)
+            .unwrap_or(default)
     }
 
     /// A time of the option file in units of `TIMEOUT_MULTIPLIER` seconds (60, so minutes).
@@ -195,7 +207,10 @@ impl Channel {
     #[must_use]
     pub fn backoff(&self, priority: Priority) -> Vec<Duration> {
         let seconds = &self.backoff[class(priority)];
-        seconds.iter().map(|wait| Duration::from_secs(u64::from(*wait))).collect()
+        seconds
+            .iter()
+            .map(|wait| Duration::from_secs(u64::from(*wait)))
+            .collect()
     }
 
     /// Ages at which warnings are sent, in the unit of `return_units`; at the last one the
@@ -215,7 +230,8 @@ impl Channel {
     /// The pool that limits the channel's jobs.
     #[must_use]
     pub fn pool(&self) -> &str {
-        self.text(ChannelOption::Pool).unwrap_or(crate::pool::DEFAULT_POOL)
+        self.text(ChannelOption::Pool)
+            .unwrap_or(crate::pool::DEFAULT_POOL)
     }
 
     /// Most processes for the channel.
@@ -234,7 +250,9 @@ impl Channel {
     #[must_use]
     pub fn speaks_smtp(&self) -> bool {
         use ChannelOption::{Smtp, SmtpCr, SmtpCrorlf, SmtpLf};
-        [Smtp, SmtpCr, SmtpLf, SmtpCrorlf].into_iter().any(|option| self.is(option))
+        [Smtp, SmtpCr, SmtpLf, SmtpCrorlf]
+            .into_iter()
+            .any(|option| self.is(option))
     }
 
     /// Words of the block that are no option: names of groups that may enqueue.
@@ -309,7 +327,9 @@ impl From<Vec<Channel>> for Channels {
             let official = mta_envelope::domain::fold(&channel.official_host);
             by_host.entry(official).or_insert((index, None));
             for (host, proper) in &channel.hosts {
-                let proper = proper.clone().unwrap_or_else(|| channel.official_host.clone());
+                let proper = proper
+                    .clone()
+                    .unwrap_or_else(|| channel.official_host.clone());
                 by_host
                     .entry(mta_envelope::domain::fold(host))
                     .or_insert((index, Some(proper)));

@@ -16,7 +16,10 @@ fn config() -> Config {
     let mut mta = MtaOptions::default();
     mta.set(MtaOption::MmDebug, Value::Integer(5));
     mta.set(MtaOption::ReturnPersonal, Value::Text("Post".into()));
-    mta.set(MtaOption::DnsNameservers, Value::List(vec!["127.0.0.1:53".into()]));
+    mta.set(
+        MtaOption::DnsNameservers,
+        Value::List(vec!["127.0.0.1:53".into()]),
+    );
     let mut channel = ChannelBuilder::new(ChannelName::new("l").unwrap(), &Defaults::default());
     channel.official_host("mail.example.com");
     channel.local_host_alias("alias.example.com");
@@ -26,13 +29,19 @@ fn config() -> Config {
     channel.set(ChannelOption::Single, Value::Present);
     channel.option("BANNER_HOST", "x");
     channel.group_word("staff");
-    let rules = [mta_rewrite::SourceRule::new(".example.com", "$U%$H$D@mail.example.com")];
+    let rules = [mta_rewrite::SourceRule::new(
+        ".example.com",
+        "$U%$H$D@mail.example.com",
+    )];
     let mut mappings = mta_mapping::Tables::default();
     let entry = mta_mapping::Entry::new("$(192.0.2.0/24)|*", "$Y$0");
     mappings.insert("INTERNAL_IP", &[entry]).unwrap();
     let alias = AliasEntry {
         name: "postmaster".into(),
-        values: vec![AliasValue::Address("ada@example.com".into()), AliasValue::File("x".into())],
+        values: vec![
+            AliasValue::Address("ada@example.com".into()),
+            AliasValue::File("x".into()),
+        ],
         options: vec![("blocklimit".into(), "5".into())],
     };
     Config {
@@ -145,8 +154,10 @@ fn root() -> (tempfile::TempDir, ServerRoot) {
 #[test]
 fn the_layout_changes_only_with_its_version() {
     let image = compose(&config(), [7; 32]).unwrap();
-    let digest: String =
-        Sha256::digest(&image).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest: String = Sha256::digest(&image)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     let golden = "aba1fe8609d67ce2df57e6a83b20ced26f875b8429456c3d2c44ae5ecb48dc8a";
     assert_eq!((FORMAT, digest.as_str()), (1, golden));
 }
@@ -169,11 +180,16 @@ fn what_is_written_is_read() {
     assert_eq!(read.rules.iter().next().unwrap().pattern(), ".example.com");
     let text = identity(&config);
     assert!(read.identity.from_image);
-    assert_eq!((read.identity.fixed, read.identity.reloadable), (text.fixed, text.reloadable));
+    assert_eq!(
+        (read.identity.fixed, read.identity.reloadable),
+        (text.fixed, text.reloadable)
+    );
     verify(&root).unwrap();
     let mode = fs::metadata(root.image()).unwrap().mode();
     assert_eq!(mode & 0o777, 0o600);
-    let left = fs::read_dir(root.image().parent().unwrap()).unwrap().count();
+    let left = fs::read_dir(root.image().parent().unwrap())
+        .unwrap()
+        .count();
     assert_eq!(left, 1);
 }
 

@@ -119,13 +119,16 @@ impl MtaOptions {
     /// A limit as a count; nothing for no limit.
     #[must_use]
     pub fn limit(&self, option: MtaOption) -> Option<u64> {
-        self.number(option).and_then(|limit| u64::try_from(limit).ok())
+        self.number(option)
+            .and_then(|limit| u64::try_from(limit).ok())
     }
 
     /// A fraction, or the default.
     #[must_use]
     pub fn real(&self, option: MtaOption) -> f64 {
-        self.text(option).and_then(|text| text.parse().ok()).unwrap_or(0.0)
+        self.text(option)
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0.0)
     }
 
     /// The text set, or the default; nothing where neither is. Numbers have no text.
@@ -191,7 +194,11 @@ mod tests {
             options.text(MtaOption::ErrorTextUnknownUser),
             Some("unknown or illegal user")
         );
-        assert!(options.numbers(MtaOption::CircuitcheckCompletedBins).contains(&3600));
+        assert!(
+            options
+                .numbers(MtaOption::CircuitcheckCompletedBins)
+                .contains(&3600)
+        );
     }
 
     #[test]

@@ -66,8 +66,8 @@ mta_options! {
 
     // Addresses and aliases.
     AliasCase "alias_case", Integer(0, 3), "0", restricted unused, "Whether alias look-ups regard the case of a local part; 0 is case-blind.";
-    AliasDomains "alias_domains", Integer(1, 7), "1", open unused, "Which keys are probed in the alias file and database: 1 local part, 2 whole address, 4 `*@domain`.";
-    AliasMagic "alias_magic", Integer(0, 99_999_999), "8764", restricted unused, "Order of the alias sources, one decimal digit each.";
+    AliasDomains "alias_domains", Integer(1, 7), "1", open used, "Which keys are probed in the alias file and database: 1 local part, 2 whole address, 4 `*@domain`.";
+    AliasMagic "alias_magic", Integer(0, 99_999_999), "8764", restricted used, "Order of the alias sources, one decimal digit each.";
     AliasUrl0 "alias_url0", Text, "ldap:///$V?*?sub?$R", open unused, "First directory look-up of an alias.";
     AliasUrl1 "alias_url1", Text, "", open unused, "Second directory look-up of an alias, for vanity domains.";
     AliasUrl2 "alias_url2", Text, "", open unused, "Third directory look-up of an alias, for catch-all addresses.";
@@ -75,7 +75,7 @@ mta_options! {
     AliasEntryCacheSize "alias_entry_cache_size", COUNT, "1000", open unused, "Directory results about aliases that are kept.";
     AliasEntryCacheTimeout "alias_entry_cache_timeout", COUNT, "600", open unused, "Seconds for which a directory result about an alias is kept.";
     AliasEntryCacheNegative "alias_entry_cache_negative", COUNT, "0", open unused, "Whether \"no such alias\" is kept, too.";
-    MaxAliasLevels "max_alias_levels", Integer(1, 100), "10", open unused, "Depth to which aliases may refer to aliases.";
+    MaxAliasLevels "max_alias_levels", Integer(1, 100), "10", open used, "Depth to which aliases may refer to aliases.";
     AlternateRecipient "alternate_recipient", Text, "", open unused, "Address that gets mail for recipients that do not exist.";
     AlternateRecipientMode "alternate_recipient_mode", COUNT, "", open unused, "When the alternate recipient is used.";
     DelimiterChar "delimiter_char", Integer(0, 255), "", restricted unused, "Character that separates the parts of probes.";
@@ -84,12 +84,12 @@ mta_options! {
     ImprouteForward "improute_forward", SWITCH, "1", open unused, "The channel option improute acts on forward-pointing header addresses.";
     LocalFormatRestrictions "local_format_restrictions", COUNT, "0", open unused, "Bits that forbid `|` programs and `+` files in local parts.";
     DomainUplevel "domain_uplevel", COUNT, "0", open unused, "Whether upper levels of a domain are looked up, too.";
-    OrClauses "or_clauses", SWITCH, "0", open unused, "How a list's access checks combine: 0 all must agree, 1 one is enough.";
+    OrClauses "or_clauses", SWITCH, "0", open used, "How a list's access checks combine: 0 all must agree, 1 one is enough.";
     UsePersonalAliases "use_personal_aliases", SWITCH, "1", open unused, "Whether the personal alias database is read.";
     NameTableName "name_table_name", Text, "", open unused, "Name of the local name table.";
     ProcessSubstitutions "process_substitutions", SWITCH, "0", open unused, "Whether list attributes may contain substitutions.";
     RouteToRoutingHost "route_to_routing_host", SWITCH, "0", open unused, "Mail for hosted domains goes to their routing host.";
-    MissingRecipientPolicy "missing_recipient_policy", Integer(0, 6), "0", open unused, "What a message without recipient header gets, unless its source channel says otherwise.";
+    MissingRecipientPolicy "missing_recipient_policy", Integer(0, 6), "0", open used, "What a message without recipient header gets, unless its source channel says otherwise.";
 
     // Access control.
     AccessAuth "access_auth", SWITCH, "0", open unused, "Whether access probes carry the authenticated sender.";
@@ -145,11 +145,11 @@ mta_options! {
     ForwardDataSize "forward_data_size", Integer(1, 1_000_000), "", open unused, "Start size of the forward text database.";
 
     // Message size.
-    BlockSize "block_size", Integer(1, 1_000_000), "1024", open unused, "Bytes in one block, the unit of message sizes.";
-    BlockLimit "block_limit", LIMIT, "", open unused, "Largest message accepted, in blocks.";
-    LineLimit "line_limit", LIMIT, "", open unused, "Largest message accepted, in lines.";
+    BlockSize "block_size", Integer(1, 1_000_000), "1024", open used, "Bytes in one block, the unit of message sizes.";
+    BlockLimit "block_limit", LIMIT, "", open used, "Largest message accepted, in blocks.";
+    LineLimit "line_limit", LIMIT, "", open used, "Largest message accepted, in lines.";
     BounceBlockLimit "bounce_block_limit", LIMIT, "", open unused, "Blocks above which a returned message is reduced to its header.";
-    ContentReturnBlockLimit "content_return_block_limit", LIMIT, "", open unused, "Blocks above which RET=HDRS holds whatever the sender asked.";
+    ContentReturnBlockLimit "content_return_block_limit", LIMIT, "", open used, "Blocks above which RET=HDRS holds whatever the sender asked.";
     HeaderLimit "header_limit", LIMIT, "2000", open unused, "Largest header kept, in kilobytes.";
     MaxHeaderBlockUse "max_header_block_use", Real, "0.5", open unused, "Fraction of maxblocks that a fragment's header may use.";
     MaxHeaderLineUse "max_header_line_use", Real, "0.5", open unused, "Fraction of maxlines that a fragment's header may use.";
@@ -164,22 +164,22 @@ mta_options! {
 
     // Loop detection.
     HeldSndopr "held_sndopr", SWITCH, "0", open unused, "Whether a message held for its Received count is reported to syslog.";
-    MaxLocalReceivedLines "max_local_received_lines", COUNT, "10", open unused, "Received lines with the local host's name above which a message is held.";
-    MaxMrReceivedLines "max_mr_received_lines", COUNT, "20", open unused, "MR-Received lines above which a message is held.";
-    MaxReceivedLines "max_received_lines", COUNT, "50", open unused, "Received lines above which a message is held.";
-    MaxTotalReceivedLines "max_total_received_lines", COUNT, "100", open unused, "Received lines of all kinds above which a message is held.";
-    MaxX400ReceivedLines "max_x400_received_lines", COUNT, "50", open unused, "X400-Received lines above which a message is held.";
+    MaxLocalReceivedLines "max_local_received_lines", COUNT, "10", open used, "Received lines with the local host's name above which a message is held.";
+    MaxMrReceivedLines "max_mr_received_lines", COUNT, "20", open used, "MR-Received lines above which a message is held.";
+    MaxReceivedLines "max_received_lines", COUNT, "50", open used, "Received lines above which a message is held.";
+    MaxTotalReceivedLines "max_total_received_lines", COUNT, "100", open used, "Received lines of all kinds above which a message is held.";
+    MaxX400ReceivedLines "max_x400_received_lines", COUNT, "50", open used, "X400-Received lines above which a message is held.";
 
     // Notifications and return job.
     HistoryToReturn "history_to_return", COUNT, "20", open unused, "Delivery attempts quoted in a notice.";
-    LinesToReturn "lines_to_return", COUNT, "20", open unused, "Body lines quoted in a warning.";
-    ReturnAddress "return_address", Text, "", open unused, "Postmaster's address as notices show it; postmaster at the local host when unset.";
-    ReturnPersonal "return_personal", Text, "Internet Mail Delivery", open unused, "Display name of the postmaster in notices.";
-    ReturnDebug "return_debug", SWITCH, "0", open unused, "Whether the return job writes a debug log.";
-    ReturnDeliveryHistory "return_delivery_history", SWITCH, "1", open unused, "Whether notices quote the history of delivery attempts.";
+    LinesToReturn "lines_to_return", COUNT, "20", open used, "Body lines quoted in a warning.";
+    ReturnAddress "return_address", Text, "", open used, "Postmaster's address as notices show it; postmaster at the local host when unset.";
+    ReturnPersonal "return_personal", Text, "Internet Mail Delivery", open used, "Display name of the postmaster in notices.";
+    ReturnDebug "return_debug", SWITCH, "0", open used, "Whether the return job writes a debug log.";
+    ReturnDeliveryHistory "return_delivery_history", SWITCH, "1", open used, "Whether notices quote the history of delivery attempts.";
     ReturnEnvelope "return_envelope", Integer(0, 127), "0", open unused, "Bits that steer the envelope From of notices and the check of incoming ones.";
-    ReturnUnits "return_units", SWITCH, "0", open unused, "Unit of the ages in notices: 0 days, 1 hours.";
-    ReturnSplitPeriod "return_split_period", Integer(1, 1_000), "1", open unused, "How many runs of the return job share one walk of the queue.";
+    ReturnUnits "return_units", SWITCH, "0", open used, "Unit of the ages in notices: 0 days, 1 hours.";
+    ReturnSplitPeriod "return_split_period", Integer(1, 1_000), "1", open used, "How many runs of the return job share one walk of the queue.";
     UseErrorsTo "use_errors_to", SWITCH, "0", open unused, "Whether Errors-To: is honoured.";
     UseWarningsTo "use_warnings_to", SWITCH, "0", open unused, "Whether Warnings-To: is honoured.";
     NotaryDecode "notary_decode", Integer(-1, 1), "", open unused, "Whether encoded words quoted in notices are decoded.";
@@ -187,7 +187,7 @@ mta_options! {
     OriginalChannelProbe "original_channel_probe", SWITCH, "0", open unused, "Whether notification probes carry the original channel.";
 
     // Logging.
-    LogConnection "log_connection", Integer(0, 255), "0", open unused, "Bits: what of the connection stands in records, and which connections get records of their own.";
+    LogConnection "log_connection", Integer(0, 255), "0", open used, "Bits: what of the connection stands in records, and which connections get records of their own.";
     LogConnectionsSyslog "log_connections_syslog", ANY, "0", open unused, "Syslog copy of connection records.";
     LogDelayBins "log_delay_bins", Numbers(8), "", open unused, "Bounds of the delay counters, in seconds.";
     LogSizeBins "log_size_bins", Numbers(8), "", open unused, "Bounds of the size counters, in blocks.";
@@ -198,31 +198,31 @@ mta_options! {
     LogMailboxUid "log_mailbox_uid", SWITCH, "0", open unused, "Whether records carry the mailbox's uid.";
     LogUid "log_uid", SWITCH, "0", open unused, "Whether records carry the message's uid in the store.";
     LogCallout "log_callout", SWITCH, "0", open unused, "Whether mapping call-outs are recorded.";
-    LogDiagnostics "log_diagnostics", COUNT, "1", open unused, "Whether records carry the SMTP diagnostic.";
-    LogEnvelopeId "log_envelope_id", COUNT, "0", open unused, "Whether records carry the envelope id.";
-    LogFilename "log_filename", COUNT, "0", open unused, "Whether records carry the queue file's name.";
+    LogDiagnostics "log_diagnostics", COUNT, "1", open used, "Whether records carry the SMTP diagnostic.";
+    LogEnvelopeId "log_envelope_id", COUNT, "0", open used, "Whether records carry the envelope id.";
+    LogFilename "log_filename", COUNT, "0", open used, "Whether records carry the queue file's name.";
     LogFilter "log_filter", COUNT, "0", open unused, "Whether records carry the filter's actions.";
-    LogFormat "log_format", Integer(1, 6), "1", open unused, "1 plain, 2 `<>` for empty fields, 3 counted fields, 4 XML, 5 JSON, 6 flat JSON.";
+    LogFormat "log_format", Integer(1, 6), "1", open used, "1 plain, 2 `<>` for empty fields, 3 counted fields, 4 XML, 5 JSON, 6 flat JSON.";
     LogFrustrationLimit "log_frustration_limit", COUNT, "10", open unused, "Failures after which logging is given up.";
     LogHeader "log_header", Integer(0, 3), "0", open unused, "Whether header lines are recorded.";
     LogHeaderOptions "log_header_options", Text, "", open unused, "Which header lines are recorded.";
     LogHeadersMaxchars "log_headers_maxchars", LIMIT, "", open unused, "Longest header line recorded.";
     LogIntermediate "log_intermediate", COUNT, "0", open unused, "Whether records carry the intermediate and initial address.";
-    LogLocal "log_local", SWITCH, "0", open unused, "Whether the local host's name is appended to bare addresses in records.";
-    LogMessageId "log_message_id", COUNT, "0", open unused, "Whether records carry the Message-ID.";
+    LogLocal "log_local", SWITCH, "0", open used, "Whether the local host's name is appended to bare addresses in records.";
+    LogMessageId "log_message_id", COUNT, "0", open used, "Whether records carry the Message-ID.";
     LogMessagesSyslog "log_messages_syslog", ANY, "0", open unused, "Syslog copy of message records.";
     LogMtpriority "log_mtpriority", COUNT, "0", open unused, "Whether records carry the MT-PRIORITY.";
-    LogPriority "log_priority", COUNT, "0", open unused, "Whether records carry the processing priority.";
+    LogPriority "log_priority", COUNT, "0", open used, "Whether records carry the processing priority.";
     LogSensitivity "log_sensitivity", COUNT, "0", open unused, "Whether records carry the sensitivity.";
-    LogNode "log_node", SWITCH, "0", open unused, "Whether records carry the node's name.";
-    LogNotary "log_notary", COUNT, "0", open unused, "Whether records carry the recipient's NOTIFY flags.";
-    LogProcess "log_process", COUNT, "0", open unused, "Whether records carry the process id.";
-    LogQueueTime "log_queue_time", COUNT, "0", open unused, "Whether records carry the seconds in the queue.";
-    LogReason "log_reason", Integer(0, 7), "0", open unused, "Bits: whether records carry the reason of a refusal.";
-    LogRemoteMta "log_remote_mta", Integer(0, 7), "0", open unused, "Bits: whether records carry the remote MTA's name.";
+    LogNode "log_node", SWITCH, "0", open used, "Whether records carry the node's name.";
+    LogNotary "log_notary", COUNT, "0", open used, "Whether records carry the recipient's NOTIFY flags.";
+    LogProcess "log_process", COUNT, "0", open used, "Whether records carry the process id.";
+    LogQueueTime "log_queue_time", COUNT, "0", open used, "Whether records carry the seconds in the queue.";
+    LogReason "log_reason", Integer(0, 7), "0", open used, "Bits: whether records carry the reason of a refusal.";
+    LogRemoteMta "log_remote_mta", Integer(0, 7), "0", open used, "Bits: whether records carry the remote MTA's name.";
     LogSndopr "log_sndopr", SWITCH, "0", open unused, "Whether trouble with logging is reported to syslog.";
-    LogUsername "log_username", COUNT, "0", open unused, "Whether records carry the user.";
-    SeparateConnectionLog "separate_connection_log", SWITCH, "0", open unused, "Whether connection records go to connection.log.";
+    LogUsername "log_username", COUNT, "0", open used, "Whether records carry the user.";
+    SeparateConnectionLog "separate_connection_log", SWITCH, "0", open used, "Whether connection records go to connection.log.";
     SndoprPriority "sndopr_priority", Integer(0, 7), "5", open unused, "Syslog priority of the *_sndopr reports.";
     LogTracking "log_tracking", COUNT, "0", open unused, "Whether records carry the tracking id.";
     LogConversionTag "log_conversion_tag", COUNT, "0", open unused, "Whether records carry conversion tags.";
@@ -235,14 +235,14 @@ mta_options! {
     DequeueDebug "dequeue_debug", ANY, "0", open unused, "Debugging of queue reading.";
     FilterDebug "filter_debug", ANY, "0", open unused, "Debugging of filters.";
     LogDebug "log_debug", ANY, "0", open unused, "Debugging of logging.";
-    MmDebug "mm_debug", ANY, "0", open unused, "Debugging of enqueueing and rewriting; 5 is the usual value.";
+    MmDebug "mm_debug", ANY, "0", open used, "Debugging of enqueueing and rewriting; 5 is the usual value.";
     OsDebug "os_debug", ANY, "0", open unused, "Debugging of the operating system layer.";
     PostDebug "post_debug", ANY, "0", open unused, "Debugging of the post job.";
 
     // Headers and identification.
     IdDomain "id_domain", Text, "", open unused, "Right side of identifiers; the local host's name when unset.";
-    ReceivedDomain "received_domain", Text, "", open unused, "Name behind `by` in Received lines of the SMTP server; the local host's name when unset.";
-    ReceivedVersion "received_version", Text, "", open unused, "Version text in Received lines.";
+    ReceivedDomain "received_domain", Text, "", open used, "Name behind `by` in Received lines of the SMTP server; the local host's name when unset.";
+    ReceivedVersion "received_version", Text, "", open used, "Version text in Received lines.";
     CommentChars "comment_chars", Text, "40", open unused, "Codes of the characters that open a comment.";
     DecodeEncodedWords "decode_encoded_words", SWITCH, "0", open unused, "Whether encoded words are decoded.";
     UniqueIdTemplate "unique_id_template", Text, "", open unused, "Form of unique ids.";
@@ -252,26 +252,26 @@ mta_options! {
     IdnConfigFile "idn_config_file", Text, "", open unused, "Table of internationalised domain names.";
 
     // Errors.
-    UsePermanentError "use_permanent_error", COUNT, "0", open unused, "Bits that make some temporary errors permanent.";
+    UsePermanentError "use_permanent_error", COUNT, "0", open used, "Bits that make some temporary errors permanent.";
     UseTemporaryError "use_temporary_error", COUNT, "0", open unused, "Bits that make some permanent errors temporary.";
     ErrorTextUnknownHost "error_text_unknown_host", Text, "unknown host or domain", open used, "550 or 450, 5.1.2.";
-    ErrorTextUnknownUser "error_text_unknown_user", Text, "unknown or illegal user", open unused, "550 or 450, 5.1.1.";
+    ErrorTextUnknownUser "error_text_unknown_user", Text, "unknown or illegal user", open used, "550 or 450, 5.1.1.";
     ErrorTextUnknownAlias "error_text_unknown_alias", Text, "unknown or illegal alias", open unused, "550 or 450, 5.1.1, for channels that ask for an alias.";
     ErrorTextAccessFailure "error_text_access_failure", Text, "you are not allowed to use this address", open used, "550 5.7.1, when access_errors is 1.";
-    ErrorTextMailfromdnsverify "error_text_mailfromdnsverify", Text, "invalid/host-not-in-DNS return address not allowed", open unused, "550 5.1.8.";
-    ErrorTextRecipientOver "error_text_recipient_over", Text, "too many recipients specified", open unused, "452 4.2.3.";
-    ErrorTextTransactionLimitExceeded "error_text_transaction_limit_exceeded", Text, "number of transactions exceeds allowed maximum", open unused, "450 4.5.3.";
-    ErrorTextSmtpLinesTooLong "error_text_smtp_lines_too_long", Text, "lines longer than SMTP allows encountered; message rejected", open unused, "550 5.6.0.";
-    ErrorTextUnnegotiatedEightbit "error_text_unnegotiated_eightbit", Text, "message contains unnegotiated 8bit", open unused, "550 5.6.0.";
-    ErrorTextBlockOver "error_text_block_over", Text, "channel limit of %d kilobytes on message size exceeded", open unused, "550 5.2.3.";
-    ErrorTextLineOver "error_text_line_over", Text, "channel limit of %d lines on message size exceeded", open unused, "550 5.2.3.";
-    ErrorTextUserBlockOver "error_text_user_block_over", Text, "user limit of %d kilobytes on message size exceeded", open unused, "550 5.2.3.";
+    ErrorTextMailfromdnsverify "error_text_mailfromdnsverify", Text, "invalid/host-not-in-DNS return address not allowed", open used, "550 5.1.8.";
+    ErrorTextRecipientOver "error_text_recipient_over", Text, "too many recipients specified", open used, "452 4.2.3.";
+    ErrorTextTransactionLimitExceeded "error_text_transaction_limit_exceeded", Text, "number of transactions exceeds allowed maximum", open used, "450 4.5.3.";
+    ErrorTextSmtpLinesTooLong "error_text_smtp_lines_too_long", Text, "lines longer than SMTP allows encountered; message rejected", open used, "550 5.6.0.";
+    ErrorTextUnnegotiatedEightbit "error_text_unnegotiated_eightbit", Text, "message contains unnegotiated 8bit", open used, "550 5.6.0.";
+    ErrorTextBlockOver "error_text_block_over", Text, "channel limit of %d kilobytes on message size exceeded", open used, "550 5.2.3.";
+    ErrorTextLineOver "error_text_line_over", Text, "channel limit of %d lines on message size exceeded", open used, "550 5.2.3.";
+    ErrorTextUserBlockOver "error_text_user_block_over", Text, "user limit of %d kilobytes on message size exceeded", open used, "550 5.2.3.";
     ErrorTextUserLineOver "error_text_user_line_over", Text, "user limit of %d lines on message size exceeded", open unused, "550 5.2.3.";
-    ErrorTextDomainBlockOver "error_text_domain_block_over", Text, "domain limit of %d kilobytes on message size exceeded", open unused, "550 5.2.3.";
+    ErrorTextDomainBlockOver "error_text_domain_block_over", Text, "domain limit of %d kilobytes on message size exceeded", open used, "550 5.2.3.";
     ErrorTextDomainLineOver "error_text_domain_line_over", Text, "domain limit of %d lines on message size exceeded", open unused, "550 5.2.3.";
     ErrorTextInactiveUser "error_text_inactive_user", Text, "mailbox temporarily disabled", open unused, "452 4.2.1.";
     ErrorTextInactiveGroup "error_text_inactive_group", Text, "group temporarily disabled", open unused, "452 4.2.1.";
-    ErrorTextOverQuota "error_text_over_quota", Text, "user over quota; cannot receive new mail", open unused, "452 4.2.2.";
+    ErrorTextOverQuota "error_text_over_quota", Text, "user over quota; cannot receive new mail", open used, "452 4.2.2.";
     ErrorTextDisabledUser "error_text_disabled_user", Text, "user disabled; cannot receive new mail", open unused, "550 5.2.1.";
     ErrorTextDisabledGroup "error_text_disabled_group", Text, "group disabled; cannot receive new mail", open unused, "550 5.2.1.";
     ErrorTextDeletedUser "error_text_deleted_user", Text, "recipient no longer on server", open unused, "550 5.1.6.";
@@ -307,7 +307,7 @@ mta_options! {
     FilterCacheSize "filter_cache_size", COUNT, "", open unused, "Compiled filters that are kept.";
     FilterCacheTimeout "filter_cache_timeout", COUNT, "", open unused, "Seconds for which a compiled filter is kept.";
     AutoreplyTimeoutDefault "autoreply_timeout_default", COUNT, "168", open unused, "Hours between two vacation replies to the same sender.";
-    DeliveryOptions "delivery_options", Text, "*mailbox=$M%$\\$2I$_+$2S@ims-ms-daemon, &members=*, *native=$M@native-daemon, /hold=@hold-daemon:$A, *unix=$M@native-daemon, &file=+$F@native-daemon, &@members_offline=*, program=$M%$P@pipe-daemon, #forward=**, *^!autoreply=$M+$D@bitbucket", open unused, "How values of mailDeliveryOption become addresses.";
+    DeliveryOptions "delivery_options", Text, "*mailbox=$M%$\\$2I$_+$2S@ims-ms-daemon, &members=*, *native=$M@native-daemon, /hold=@hold-daemon:$A, *unix=$M@native-daemon, &file=+$F@native-daemon, &@members_offline=*, program=$M%$P@pipe-daemon, #forward=**, *^!autoreply=$M+$D@bitbucket", open used, "How values of mailDeliveryOption become addresses.";
     OptinUserCarryover "optin_user_carryover", SWITCH, "0", open unused, "Whether a user's filter opt-in follows forwarded mail.";
     VacationTemplate "vacation_template", Text, "", open unused, "Where vacation replies are remembered.";
 
@@ -460,6 +460,6 @@ mta_options! {
 
     // Ours.
     DnsNameservers "dns_nameservers", Endpoints, "", open used, "Name servers to ask, as a list of address:port; the system's when unset.";
-    TlsCertificate "tls_certificate", Text, "", open unused, "File with the server's certificate chain (PEM).";
-    TlsKey "tls_key", Text, "", open unused, "File with the key of that certificate (PEM).";
+    TlsCertificate "tls_certificate", Text, "", open used, "File with the server's certificate chain (PEM).";
+    TlsKey "tls_key", Text, "", open used, "File with the key of that certificate (PEM).";
 }

@@ -11,9 +11,11 @@ mod restricted;
 pub mod save;
 pub mod schema;
 pub mod tree;
+mod unused;
 pub mod xml;
 
 pub use restricted::{read_restricted, write_restricted};
+pub use unused::unused;
 
 use crate::config::{Config, Restricted};
 use crate::fault::{FaultKind, LoadFault, Origin, Warning};
@@ -50,7 +52,9 @@ struct Text {
 
 impl Text {
     fn origin(&self, line: usize) -> Origin {
-        let text = line.checked_sub(1).and_then(|at| self.content.lines().nth(at));
+        let text = line
+            .checked_sub(1)
+            .and_then(|at| self.content.lines().nth(at));
         Origin {
             file: self.path.clone(),
             line: text.map(|_| line),
@@ -146,7 +150,10 @@ pub fn read_tree(root: &ServerRoot) -> Result<(Tree, Sources), Vec<LoadFault>> {
         parse(&pass, File::Pass, &mut tree)?;
         pass
     } else {
-        Text { path, content: String::new() }
+        Text {
+            path,
+            content: String::new(),
+        }
     };
     let sources = Sources {
         config,
@@ -182,7 +189,10 @@ fn read_file(path: &FilePath) -> Result<Text, LoadFault> {
     let cannot = |error: std::io::Error| fault(FaultKind::CannotOpen, error.to_string());
     let length = std::fs::metadata(path).map_err(cannot)?.len();
     if length > LARGEST {
-        return Err(fault(FaultKind::CannotOpen, format!("over {LARGEST} bytes")));
+        return Err(fault(
+            FaultKind::CannotOpen,
+            format!("over {LARGEST} bytes"),
+        ));
     }
     let bytes = std::fs::read(path).map_err(cannot)?;
     match String::from_utf8(bytes) {

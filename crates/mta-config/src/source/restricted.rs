@@ -118,7 +118,11 @@ mod tests {
             ("user=a\nshell=x\n", 0o600, "unknown option Some(2)"),
             ("user=\n", 0o600, "invalid value for option Some(1)"),
             ("! nothing\n", 0o600, "no server user None"),
-            ("user=a\n", 0o666, "configuration file has the wrong owner or mode None"),
+            (
+                "user=a\n",
+                0o666,
+                "configuration file has the wrong owner or mode None",
+            ),
         ];
         for (text, mode, error) in table {
             assert_eq!(read_text(text, mode), Err(error.to_owned()), "{text}");

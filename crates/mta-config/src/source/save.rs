@@ -20,7 +20,10 @@ pub fn directory(config: &Path, path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)?;
     own_like(config, path)
 }
 
@@ -47,7 +50,11 @@ fn write_aside(aside: &Path, content: &[u8], config: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(aside)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(aside)?;
     own_like(config, aside)?;
     file.write_all(content)?;
     file.sync_all()
@@ -130,7 +137,10 @@ pub fn save(root: &ServerRoot, tree: &Tree, note: Note<'_>) -> io::Result<u64> {
         }
     }
     let lines = saved.iter().map(|saved| {
-        format!("{}\t{}\t{}\t{}\n", saved.number, saved.time, saved.user, saved.remark)
+        format!(
+            "{}\t{}\t{}\t{}\n",
+            saved.number, saved.time, saved.user, saved.remark
+        )
     });
     let index: String = lines.collect();
     file(&index_path(root), index.as_bytes(), &root.config())?;
@@ -183,7 +193,9 @@ fn index_path(root: &ServerRoot) -> PathBuf {
 }
 
 fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 #[cfg(test)]
@@ -221,8 +233,14 @@ mod tests {
         save(&root, &tree, NOTE).unwrap();
         let config = fs::read_to_string(root.config_xml()).unwrap();
         let pass = fs::read_to_string(root.xpass_xml()).unwrap();
-        assert!(config.contains("mm_debug") && !config.contains("hidden"), "{config}");
-        assert!(pass.contains("hidden") && !pass.contains("mm_debug"), "{pass}");
+        assert!(
+            config.contains("mm_debug") && !config.contains("hidden"),
+            "{config}"
+        );
+        assert!(
+            pass.contains("hidden") && !pass.contains("mm_debug"),
+            "{pass}"
+        );
         let mode = fs::metadata(root.config_xml()).unwrap().mode();
         assert_eq!(mode & 0o777, 0o600);
         let (read, _) = super::super::read_tree(&root).unwrap();

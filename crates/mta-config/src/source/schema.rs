@@ -94,7 +94,10 @@ pub fn spec(path: &Path) -> Result<Spec, UnknownName> {
         [("schedule", false), ("task", true)] => field(fields::TASK, option),
         [("watcher", false)] => field(fields::WATCHER, option),
         _ if is_group(&named) => Err(UnknownName::Option),
-        _ if groups.iter().any(|group| needs_name(&group.name) != group.id.is_some()) => {
+        _ if groups
+            .iter()
+            .any(|group| needs_name(&group.name) != group.id.is_some()) =>
+        {
             Err(UnknownName::GroupName)
         }
         _ => Err(UnknownName::Group),
@@ -146,13 +149,19 @@ pub fn needs_name(group: &str) -> bool {
 /// The names of the options that a group may hold, for listings.
 pub fn options_of(group: &Path) -> Vec<&'static str> {
     let names = |fields: &'static [Field]| fields.iter().map(|field| field.name).collect();
-    let groups: Vec<&str> = group.segments().iter().map(|segment| segment.name.as_str()).collect();
+    let groups: Vec<&str> = group
+        .segments()
+        .iter()
+        .map(|segment| segment.name.as_str())
+        .collect();
     match groups.as_slice() {
         ["mta"] => crate::option::ROWS.iter().map(|row| row.name).collect(),
         ["base"] => names(fields::BASE),
         ["channel"] => {
             let options = crate::channel::ROWS.iter().map(|row| row.name);
-            options.chain(fields::CHANNEL.iter().map(|field| field.name)).collect()
+            options
+                .chain(fields::CHANNEL.iter().map(|field| field.name))
+                .collect()
         }
         ["alias"] => names(fields::ALIAS),
         ["dispatcher"] => names(fields::DISPATCHER),
@@ -193,7 +202,10 @@ const GROUP: Spec = Spec {
 };
 
 fn bare_group(segments: &[Segment]) -> Result<Spec, UnknownName> {
-    let names: Vec<&str> = segments.iter().map(|segment| segment.name.as_str()).collect();
+    let names: Vec<&str> = segments
+        .iter()
+        .map(|segment| segment.name.as_str())
+        .collect();
     let known = matches!(
         names.as_slice(),
         ["channel" | "mapping" | "alias"]
@@ -201,7 +213,11 @@ fn bare_group(segments: &[Segment]) -> Result<Spec, UnknownName> {
             | ["job_controller", "job_pool" | "channel_class"]
             | ["schedule", "task"]
     );
-    if known { Ok(GROUP) } else { Err(UnknownName::Group) }
+    if known {
+        Ok(GROUP)
+    } else {
+        Err(UnknownName::Group)
+    }
 }
 
 fn is_group(named: &[(&str, bool)]) -> bool {
@@ -213,7 +229,11 @@ fn mta(name: &str) -> Result<Spec, UnknownName> {
     Ok(Spec {
         kind: row.kind,
         repeats: false,
-        access: if row.restricted { Access::Vendor } else { Access::Open },
+        access: if row.restricted {
+            Access::Vendor
+        } else {
+            Access::Open
+        },
         in_use: row.in_use,
         default: row.default,
         sentence: row.sentence,
@@ -316,7 +336,11 @@ mod tests {
             fields::TASK,
             fields::ALIAS,
         ];
-        for field in tables.into_iter().flatten().filter(|field| !field.default.is_empty()) {
+        for field in tables
+            .into_iter()
+            .flatten()
+            .filter(|field| !field.default.is_empty())
+        {
             assert!(field.kind.read(field.default).is_ok(), "{}", field.name);
         }
     }

@@ -86,13 +86,17 @@ impl Tree {
     #[must_use]
     pub fn get(&self, scope: Scope, path: &Path) -> Option<&Entry> {
         // The key is cloned because a map of pairs cannot be asked with two borrowed halves.
-        self.index.get(&(scope, path.clone())).map(|at| &self.entries[*at])
+        self.index
+            .get(&(scope, path.clone()))
+            .map(|at| &self.entries[*at])
     }
 
     /// The value that counts: the first of the instance's, else of the role's.
     #[must_use]
     pub fn value(&self, path: &Path) -> Option<&Content> {
-        let entry = self.get(Scope::Instance, path).or_else(|| self.get(Scope::Role, path))?;
+        let entry = self
+            .get(Scope::Instance, path)
+            .or_else(|| self.get(Scope::Role, path))?;
         entry.settings.first().map(|setting| &setting.content)
     }
 
@@ -118,12 +122,28 @@ impl Tree {
         }
     }
 
+    /// Adds a value as [`Tree::append`] does, but a new option to the end: for readers, which meet
+    /// the options in the order in which they were written.
+    pub fn push(&mut self, scope: Scope, path: Path, setting: Setting) {
+        let key = (scope, path);
+        if let Some(at) = self.index.get(&key) {
+            self.entries[*at].settings.push(setting);
+            return;
+        }
+        self.entries.push(Entry {
+            scope,
+            path: key.1.clone(),
+            settings: vec![setting],
+        });
+        self.index.insert(key, self.entries.len() - 1);
+    }
+
     /// Replaces all values of an option.
-    pub fn replace(&mut self, scope: Scope, path: Path, settings: Vec<Setting>) {
+    pub fn replace(&mut self, scope: Scope, path: &Path, settings: Vec<Setting>) {
         match self.index.get(&(scope, path.clone())) {
             Some(at) if !settings.is_empty() => self.entries[*at].settings = settings,
             Some(_) => {
-                self.remove(scope, &path);
+                self.remove(scope, path);
             }
             None => {
                 for setting in settings {
@@ -148,7 +168,9 @@ impl Tree {
 
     fn reindex(&mut self) {
         let keys = self.entries.iter().enumerate();
-        self.index = keys.map(|(at, entry)| ((entry.scope, entry.path.clone()), at)).collect();
+        self.index = keys
+            .map(|(at, entry)| ((entry.scope, entry.path.clone()), at))
+            .collect();
     }
 
     /// Where a new entry goes: behind the last one that shares most of its groups.
@@ -173,7 +195,10 @@ mod tests {
     use super::*;
 
     fn names(tree: &Tree) -> Vec<String> {
-        tree.entries().iter().map(|entry| entry.path.to_string()).collect()
+        tree.entries()
+            .iter()
+            .map(|entry| entry.path.to_string())
+            .collect()
     }
 
     fn set(tree: &mut Tree, name: &str, text: &str) {
@@ -184,15 +209,29 @@ mod tests {
     #[test]
     fn a_new_option_goes_to_its_group() {
         let mut tree = Tree::default();
-        for name in ["mta.a", "channel:l.x", "channel:m.x", "mta.b", "channel:l.y"] {
+        for name in [
+            "mta.a",
+            "channel:l.x",
+            "channel:m.x",
+            "mta.b",
+            "channel:l.y",
+        ] {
             set(&mut tree, name, "1");
         }
         assert_eq!(
             names(&tree),
-            ["mta.a", "mta.b", "channel:l.x", "channel:l.y", "channel:m.x"]
+            [
+                "mta.a",
+                "mta.b",
+                "channel:l.x",
+                "channel:l.y",
+                "channel:m.x"
+            ]
         );
         set(&mut tree, "mta.b", "2");
-        let entry = tree.get(Scope::Role, &Path::parse("mta.b").unwrap()).unwrap();
+        let entry = tree
+            .get(Scope::Role, &Path::parse("mta.b").unwrap())
+            .unwrap();
         assert_eq!(entry.settings.len(), 2);
     }
 
@@ -201,7 +240,11 @@ mod tests {
         let mut tree = Tree::default();
         set(&mut tree, "mta.a", "1");
         let path = Path::parse("mta.a").unwrap();
-        tree.append(Scope::Instance, path.clone(), Content::Text("2".into()).into());
+        tree.append(
+            Scope::Instance,
+            path.clone(),
+            Content::Text("2".into()).into(),
+        );
         assert_eq!(tree.value(&path), Some(&Content::Text("2".into())));
         assert!(tree.remove(Scope::Instance, &path));
         assert!(!tree.remove(Scope::Instance, &path));

@@ -28,7 +28,9 @@ const VERSION: &str = "1";
 /// Groups may lie this deep.
 const DEEPEST: usize = 8;
 /// Words of the `type` attribute.
-const TYPES: [&str; 7] = ["novalue", "integer", "real", "string", "password", "list", "rule"];
+const TYPES: [&str; 7] = [
+    "novalue", "integer", "real", "string", "password", "list", "rule",
+];
 
 /// Why a text is no option tree, with the line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -179,7 +181,11 @@ impl<'a> Parser<'a> {
     /// A group without anything in it counts when it has a name of its own.
     fn bare_group(&self, tree: &mut Tree, scope: Scope, path: &[Segment], line: usize) {
         if path.last().is_some_and(|segment| segment.id.is_some()) {
-            tree.append(scope, Path(path.to_vec()), self.setting(Content::Novalue, line));
+            tree.push(
+                scope,
+                Path(path.to_vec()),
+                self.setting(Content::Novalue, line),
+            );
         }
     }
 
@@ -200,7 +206,11 @@ impl<'a> Parser<'a> {
             (true, "rule") => self.rule()?,
             (true, _) => {
                 let text = self.content("option")?;
-                if kind == "novalue" { check_novalue(text) } else { Content::Text(text) }
+                if kind == "novalue" {
+                    check_novalue(text)
+                } else {
+                    Content::Text(text)
+                }
             }
             (false, "novalue") => Content::Novalue,
             (false, _) => Content::Text(String::new()),
@@ -208,13 +218,19 @@ impl<'a> Parser<'a> {
         self.check(&segment.name, &kind, &content, line)?;
         let setting = self.setting(content, line);
         path.push(segment);
-        tree.append(scope, Path(path.clone()), setting);
+        tree.push(scope, Path(path.clone()), setting);
         path.pop();
         Ok(())
     }
 
     /// A typed value must be of its type; what the option allows is the schema's business.
-    fn check(&self, name: &str, kind: &str, content: &Content, line: usize) -> Result<(), XmlError> {
+    fn check(
+        &self,
+        name: &str,
+        kind: &str,
+        content: &Content,
+        line: usize,
+    ) -> Result<(), XmlError> {
         let legal = match (kind, content) {
             ("integer", Content::Text(text)) => {
                 text.trim().is_empty() || crate::value::integer(text.trim()).is_some()
@@ -266,7 +282,11 @@ impl<'a> Parser<'a> {
                 Event::CData(text) => content.push_str(&text.xml10_content()),
                 Event::GeneralRef(reference) => {
                     let name = reference.xml10_content().into_owned();
-                    let c = reference.resolve_char_ref().ok().flatten().map(String::from);
+                    let c = reference
+                        .resolve_char_ref()
+                        .ok()
+                        .flatten()
+                        .map(String::from);
                     let entity = quick_xml::escape::resolve_predefined_entity(&name);
                     match c.or_else(|| entity.map(str::to_owned)) {
                         Some(text) => content.push_str(&text),
@@ -285,18 +305,29 @@ impl<'a> Parser<'a> {
     }
 
     fn segment(&self, start: &BytesStart<'_>) -> Result<Segment, XmlError> {
-        let name = self.attribute(start, "name")?.filter(|name| !name.is_empty());
+        let name = self
+            .attribute(start, "name")?
+            .filter(|name| !name.is_empty());
         let name = name.ok_or_else(|| self.error(XmlErrorKind::Attribute("name")))?;
         let id = self.attribute(start, "id")?;
         Ok(Segment { name, id })
     }
 
-    fn attribute(&self, start: &BytesStart<'_>, name: &'static str) -> Result<Option<String>, XmlError> {
+    fn attribute(
+        &self,
+        start: &BytesStart<'_>,
+        name: &'static str,
+    ) -> Result<Option<String>, XmlError> {
         let bad = |_| self.error(XmlErrorKind::Attribute(name));
-        match start.try_get_attribute(name).map_err(|_| self.error(XmlErrorKind::Attribute(name)))? {
+        match start
+            .try_get_attribute(name)
+            .map_err(|_| self.error(XmlErrorKind::Attribute(name)))?
+        {
             None => Ok(None),
             Some(attribute) => {
-                let value = attribute.normalized_value(XmlVersion::Explicit1_0).map_err(bad)?;
+                let value = attribute
+                    .normalized_value(XmlVersion::Explicit1_0)
+                    .map_err(bad)?;
                 Ok(Some(value.into_owned()))
             }
         }
@@ -317,8 +348,14 @@ impl<'a> Parser<'a> {
             Ok(_) => self.reader.buffer_position(),
             Err(_) => self.reader.error_position(),
         };
-        let position = usize::try_from(position).unwrap_or(usize::MAX).min(self.text.len());
-        let passed = self.text.as_bytes().get(self.counted..position).unwrap_or_default();
+        let position = usize::try_from(position)
+            .unwrap_or(usize::MAX)
+            .min(self.text.len());
+        let passed = self
+            .text
+            .as_bytes()
+            .get(self.counted..position)
+            .unwrap_or_default();
         self.line += passed.iter().filter(|byte| **byte == b'\n').count();
         self.counted = self.counted.max(position);
         result.map_err(|error| self.error(XmlErrorKind::Syntax(error.to_string())))
@@ -349,7 +386,11 @@ impl<'a> Parser<'a> {
 
 /// A text that stands where a value-less option has none is an empty one, or an error later.
 fn check_novalue(text: String) -> Content {
-    if text.trim().is_empty() { Content::Novalue } else { Content::Text(text) }
+    if text.trim().is_empty() {
+        Content::Novalue
+    } else {
+        Content::Text(text)
+    }
 }
 
 fn tag<'b>(start: &'b BytesStart<'_>) -> &'b str {
@@ -375,7 +416,11 @@ pub fn write(
     root.push_attribute(("version", VERSION));
     writer.write_event(Event::Start(root))?;
     for scope in Scope::ALL {
-        let mut entries = tree.entries().iter().filter(|entry| entry.scope == scope).peekable();
+        let mut entries = tree
+            .entries()
+            .iter()
+            .filter(|entry| entry.scope == scope)
+            .peekable();
         if entries.peek().is_none() {
             continue;
         }
@@ -384,11 +429,20 @@ pub fn write(
         for entry in entries.filter(|entry| select(&entry.path)) {
             let segments = entry.path.segments();
             let is_group = segments.last().is_some_and(|last| last.id.is_some());
-            let groups = if is_group { segments } else { &segments[..segments.len() - 1] };
+            let groups = if is_group {
+                segments
+            } else {
+                &segments[..segments.len() - 1]
+            };
             enter(&mut writer, &mut open, groups)?;
             if let (false, Some(option)) = (is_group, segments.last()) {
                 for setting in &entry.settings {
-                    write_option(&mut writer, &option.name, kind(&entry.path), &setting.content)?;
+                    write_option(
+                        &mut writer,
+                        &option.name,
+                        kind(&entry.path),
+                        &setting.content,
+                    )?;
                 }
             }
         }

@@ -54,8 +54,15 @@ fn set_replaces_or_appends() {
 #[test]
 fn an_option_is_set_where_it_is() {
     assert_eq!(
-        done(&["set instance.mm_debug 5", "set mm_debug 6", "set hostname a.example"]),
-        ["instance.mta.mm_debug 6", "instance.base.hostname a.example"]
+        done(&[
+            "set instance.mm_debug 5",
+            "set mm_debug 6",
+            "set hostname a.example"
+        ]),
+        [
+            "instance.mta.mm_debug 6",
+            "instance.base.hostname a.example"
+        ]
     );
 }
 
@@ -84,7 +91,11 @@ fn a_group_without_options_can_be_set() {
         ["role.job_controller.channel_class:filter_discard "]
     );
     assert_eq!(
-        done(&["set channel_class:x", "set channel_class:x.max_life_time 5", "set channel_class:x"]),
+        done(&[
+            "set channel_class:x",
+            "set channel_class:x.max_life_time 5",
+            "set channel_class:x"
+        ]),
         ["role.job_controller.channel_class:x.max_life_time 5"]
     );
 }
@@ -124,8 +135,14 @@ fn refusals_have_their_texts() {
     let table = [
         ("set nosuch 1", "Unknown option: nosuch"),
         ("set debug 1", "Ambiguous option: debug"),
-        ("set mm_debug five", "Invalid value for mm_debug: expected integer"),
-        ("set mm_debug", "Invalid value for mm_debug: expected a value"),
+        (
+            "set mm_debug five",
+            "Invalid value for mm_debug: expected integer",
+        ),
+        (
+            "set mm_debug",
+            "Invalid value for mm_debug: expected a value",
+        ),
         (
             "set mta.log_format 7",
             "Invalid value for mta.log_format: expected integer from 1 to 6",
@@ -142,9 +159,18 @@ fn refusals_have_their_texts() {
             "set rewrite.rule a",
             "Invalid value for rewrite.rule: expected pattern and template",
         ),
-        ("set alias_magic 1", "Option alias_magic is restricted; use set -restricted"),
-        ("unset alias_magic", "Option mta.alias_magic is restricted; use set -restricted"),
-        ("set base.user x", "Option base.user is restricted; must be root"),
+        (
+            "set alias_magic 1",
+            "Option alias_magic is restricted; use set -restricted",
+        ),
+        (
+            "unset alias_magic",
+            "Option mta.alias_magic is restricted; use set -restricted",
+        ),
+        (
+            "set base.user x",
+            "Option base.user is restricted; must be root",
+        ),
         ("unset *nosuch*", "No options match \"*nosuch*\""),
         ("unset nosuch", "Unknown option: nosuch"),
     ];

@@ -19,8 +19,11 @@ pub(super) fn channels(sheet: &Sheet, findings: &mut Findings<'_>) -> Channels {
             defaults.set(option, value);
         }
     }
-    let mut groups: Vec<&Group> =
-        sheet.channels.iter().filter(|group| group.id != "defaults").collect();
+    let mut groups: Vec<&Group> = sheet
+        .channels
+        .iter()
+        .filter(|group| group.id != "defaults")
+        .collect();
     groups.sort_by_key(|group| group.id != "l");
     let mut lent = None;
     let mut channels: Vec<Channel> = Vec::new();
@@ -80,12 +83,7 @@ fn words(group: &Group, findings: &mut Findings<'_>) -> Vec<(ChannelOption, Valu
     words
 }
 
-fn names(
-    group: &Group,
-    builder: &mut ChannelBuilder,
-    sheet: &Sheet,
-    findings: &mut Findings<'_>,
-) {
+fn names(group: &Group, builder: &mut ChannelBuilder, sheet: &Sheet, findings: &mut Findings<'_>) {
     let mut check = |host: &str, kind, item: Option<&Item>| {
         if host.len() > LONGEST_HOST {
             findings.fault(kind, host, item);
@@ -125,6 +123,10 @@ fn names(
         findings.fault(FaultKind::NoOfficialHost, &group.id, item);
     }
     for item in group.items.iter().filter(|item| item.name == "group_ids") {
-        findings.warn(WarningKind::GroupWord, &format!("{} {}", group.id, item.text()), Some(item));
+        findings.warn(
+            WarningKind::GroupWord,
+            &format!("{} {}", group.id, item.text()),
+            Some(item),
+        );
     }
 }

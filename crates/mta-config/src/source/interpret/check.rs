@@ -48,7 +48,7 @@ pub(super) fn check(config: &Config, sheet: &Sheet, findings: &mut Findings<'_>)
 
 /// The group of a channel, to say where it stands.
 fn group_of<'s>(sheet: &'s Sheet, channel: &Channel) -> Option<&'s Group> {
-    sheet.channels.iter().find(|group| group.id == channel.name().as_str())
+    sheet.channels.get(channel.name().as_str())
 }
 
 fn local_channel(config: &Config, sheet: &Sheet, findings: &mut Findings<'_>) {
@@ -123,7 +123,10 @@ fn unused_tables(config: &Config, sheet: &Sheet, findings: &mut Findings<'_>) {
         asked.extend(rule.tables().map(str::to_ascii_uppercase));
     }
     for entry in config.aliases.iter() {
-        let mappings = entry.options.iter().filter(|(option, _)| option.ends_with("mapping"));
+        let mappings = entry
+            .options
+            .iter()
+            .filter(|(option, _)| option.ends_with("mapping"));
         asked.extend(mappings.map(|(_, name)| name.to_ascii_uppercase()));
     }
     for group in &sheet.mappings {

@@ -49,7 +49,9 @@ pub(super) fn rules(sheet: &Sheet, findings: &mut Findings<'_>) -> Rules {
         Err(errors) => {
             for error in errors {
                 let item = sheet.rules.get(error.rule);
-                let pattern = source.get(error.rule).map_or("", |rule| rule.pattern.as_str());
+                let pattern = source
+                    .get(error.rule)
+                    .map_or("", |rule| rule.pattern.as_str());
                 findings.fault(rule_fault(error.kind), pattern, item);
             }
             Rules::default()
@@ -69,7 +71,11 @@ const fn rule_fault(kind: RuleErrorKind) -> FaultKind {
 pub(super) fn mappings(sheet: &Sheet, findings: &mut Findings<'_>) -> Tables {
     let mut tables = Tables::default();
     for group in &sheet.mappings {
-        let items: Vec<&Item> = group.items.iter().filter(|item| item.name == "rule").collect();
+        let items: Vec<&Item> = group
+            .items
+            .iter()
+            .filter(|item| item.name == "rule")
+            .collect();
         let parts: Vec<(String, String)> = items.iter().map(|item| parts(item)).collect();
         let entries: Vec<Entry<'_>> = parts
             .iter()
@@ -106,11 +112,7 @@ const fn mapping_fault(error: &MappingError) -> FaultKind {
 }
 
 /// Reads the aliases.
-pub(super) fn aliases(
-    sheet: &Sheet,
-    mta: &MtaOptions,
-    findings: &mut Findings<'_>,
-) -> Aliases {
+pub(super) fn aliases(sheet: &Sheet, mta: &MtaOptions, findings: &mut Findings<'_>) -> Aliases {
     let mut entries = Vec::with_capacity(sheet.aliases.len());
     let mut seen: HashMap<String, ()> = HashMap::new();
     for group in &sheet.aliases {
@@ -173,10 +175,16 @@ fn split_values(text: &str) -> Vec<String> {
             ')' | ']' if !quoted => depth -= 1,
             _ => {}
         }
-        values.last_mut().expect("one value is always there").push(c);
+        values
+            .last_mut()
+            .expect("one value is always there")
+            .push(c);
     }
     values.retain(|value| !value.trim().is_empty());
-    values.into_iter().map(|value| value.trim().to_owned()).collect()
+    values
+        .into_iter()
+        .map(|value| value.trim().to_owned())
+        .collect()
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use std::net::IpAddr;
 /// above, then from the row's default.
 struct Values<'a> {
     own: HashMap<&'static str, Value>,
-    above: Option<&'a Values<'a>>,
+    above: Option<&'a Self>,
     fields: &'static [Field],
 }
 
@@ -88,18 +88,18 @@ impl<'a> Values<'a> {
 
     fn ports(&self, name: &str) -> Vec<u16> {
         match self.set(name) {
-            Some(Value::Numbers(ports)) => {
-                ports.iter().filter_map(|port| u16::try_from(*port).ok()).collect()
-            }
+            Some(Value::Numbers(ports)) => ports
+                .iter()
+                .filter_map(|port| u16::try_from(*port).ok())
+                .collect(),
             _ => Vec::new(),
         }
     }
 
     fn windows(&self) -> PriorityWindows {
         let windows = |name| {
-            let text = match self.own.get(name) {
-                Some(Value::Text(text)) => text,
-                _ => return None,
+            let Some(Value::Text(text)) = self.own.get(name) else {
+                return None;
             };
             Windows::parse(text)
         };
@@ -127,7 +127,10 @@ pub(super) fn dispatcher(
             findings.fault(FaultKind::BadName, &group.id, group.anywhere());
             continue;
         };
-        if values.text("user").is_some_and(|user| user != restricted.user) {
+        if values
+            .text("user")
+            .is_some_and(|user| user != restricted.user)
+        {
             findings.fault(FaultKind::BadValue, "user", group.item("user"));
         }
         if let Some(service) = service(name, &values, &base, group, findings) {
@@ -152,14 +155,22 @@ fn service(
         .text("image")
         .or_else(|| (name.as_str() == "SMTP").then(|| "IMTA_BIN:tcp_smtp_server".to_owned()));
     let Some(image) = image else {
-        findings.fault(FaultKind::BadValue, &format!("{name}: no image"), group.anywhere());
+        findings.fault(
+            FaultKind::BadValue,
+            &format!("{name}: no image"),
+            group.anywhere(),
+        );
         return None;
     };
     let mut ssl_ports = values.ports("ssl_ports");
     ssl_ports.extend(values.ports("tls_ports"));
     let (max_procs, max_conns) = (values.number("max_procs"), values.number("max_conns"));
-    let backlog = u32::checked_mul(max_procs, max_conns).unwrap_or(u32::MAX).max(5);
-    let address = values.text("interface_address").or_else(|| base.text("listenaddr"));
+    let backlog = u32::checked_mul(max_procs, max_conns)
+        .unwrap_or(u32::MAX)
+        .max(5);
+    let address = values
+        .text("interface_address")
+        .or_else(|| base.text("listenaddr"));
     Some(Service {
         name,
         enable: values.flag("enable"),
@@ -178,10 +189,15 @@ fn service(
         max_idle_time: values.number("max_idle_time"),
         max_shutdown: values.number("max_shutdown"),
         max_handoffs: values.number("max_handoffs"),
-        backlog: values.maybe_number("backlog").and_then(|n| u32::try_from(n).ok()).unwrap_or(backlog),
+        backlog: values
+            .maybe_number("backlog")
+            .and_then(|n| u32::try_from(n).ok())
+            .unwrap_or(backlog),
         ident: values.flag("ident"),
         dns_verify_domain: values.list("dns_verify_domain"),
-        stacksize: values.maybe_number("stacksize").and_then(|n| u64::try_from(n).ok()),
+        stacksize: values
+            .maybe_number("stacksize")
+            .and_then(|n| u64::try_from(n).ok()),
         debug: values.number("debug"),
     })
 }
@@ -196,7 +212,12 @@ fn interface(text: &str) -> Option<IpAddr> {
 
 /// Reads the Job Controller's options, pools and classes.
 pub(super) fn job_controller(sheet: &Sheet, findings: &mut Findings<'_>) -> JobControllerOptions {
-    let values = Values::read(&sheet.job_controller, fields::JOB_CONTROLLER, None, findings);
+    let values = Values::read(
+        &sheet.job_controller,
+        fields::JOB_CONTROLLER,
+        None,
+        findings,
+    );
     let mut pools = Vec::new();
     for group in &sheet.pools {
         let own = Values::read(&group.items, fields::POOL, None, findings);
@@ -209,8 +230,14 @@ pub(super) fn job_controller(sheet: &Sheet, findings: &mut Findings<'_>) -> JobC
             Err(_) => findings.fault(FaultKind::BadName, &group.id, group.anywhere()),
         }
     }
-    let classes = sheet.classes.iter().map(|group| class(group, findings)).collect();
-    let synch_time = values.text("synch_time").and_then(|text| SynchTime::parse(&text));
+    let classes = sheet
+        .classes
+        .iter()
+        .map(|group| class(group, findings))
+        .collect();
+    let synch_time = values
+        .text("synch_time")
+        .and_then(|text| SynchTime::parse(&text));
     let parallel = ["rebuild_parallel_channel", "rebuild_parallel_channels"];
     let parallel = parallel.into_iter().find(|name| values.set(name).is_some());
     JobControllerOptions {
@@ -235,7 +262,10 @@ pub(super) fn job_controller(sheet: &Sheet, findings: &mut Findings<'_>) -> JobC
 
 fn class(group: &Group, findings: &mut Findings<'_>) -> ChannelClass {
     let own = Values::read(&group.items, fields::CLASS, None, findings);
-    let command = |name| own.text(name).filter(|text| !text.eq_ignore_ascii_case("NULL"));
+    let command = |name| {
+        own.text(name)
+            .filter(|text| !text.eq_ignore_ascii_case("NULL"))
+    };
     ChannelClass {
         pattern: group.id.clone(),
         master_command: command("master_command"),
@@ -249,9 +279,10 @@ fn class(group: &Group, findings: &mut Findings<'_>) -> ChannelClass {
     }
 }
 
-/// Reads the periodic tasks.
+/// Reads the periodic tasks; when the scheduler is not enabled none of them is.
 pub(super) fn tasks(sheet: &Sheet, findings: &mut Findings<'_>) -> Vec<Task> {
     let mut tasks = Vec::new();
+    let schedule = Values::read(&sheet.schedule, fields::SCHEDULE, None, findings);
     for group in &sheet.tasks {
         let own = Values::read(&group.items, fields::TASK, None, findings);
         let crontab = own.text("crontab").as_deref().and_then(split_crontab);
@@ -260,7 +291,7 @@ pub(super) fn tasks(sheet: &Sheet, findings: &mut Findings<'_>) -> Vec<Task> {
                 name: group.id.clone(),
                 crontab,
                 command,
-                enabled: own.flag("enable"),
+                enabled: own.flag("enable") && schedule.flag("enable"),
             });
         }
     }

@@ -5,6 +5,7 @@ use crate::fault::FaultKind;
 use crate::source::name::{Path, Scope, Segment};
 use crate::source::schema;
 use crate::source::tree::{Content, Entry, File, Tree};
+use std::collections::HashMap;
 
 /// One value of one option, symbolic names expanded.
 #[derive(Debug, Clone)]
@@ -56,16 +57,17 @@ pub(super) struct Sheet {
     pub(super) default_domain: String,
     pub(super) base: Vec<Item>,
     pub(super) mta: Vec<Item>,
-    pub(super) channels: Vec<Group>,
+    pub(super) channels: Groups,
     pub(super) rules: Vec<Item>,
-    pub(super) mappings: Vec<Group>,
-    pub(super) aliases: Vec<Group>,
+    pub(super) mappings: Groups,
+    pub(super) aliases: Groups,
     pub(super) dispatcher: Vec<Item>,
-    pub(super) services: Vec<Group>,
+    pub(super) services: Groups,
     pub(super) job_controller: Vec<Item>,
-    pub(super) pools: Vec<Group>,
-    pub(super) classes: Vec<Group>,
-    pub(super) tasks: Vec<Group>,
+    pub(super) pools: Groups,
+    pub(super) classes: Groups,
+    pub(super) schedule: Vec<Item>,
+    pub(super) tasks: Groups,
 }
 
 impl Sheet {
@@ -104,7 +106,11 @@ impl Sheet {
                 line: setting.line,
             };
             // An unknown MTA option is only odd; elsewhere a wrong name is a damaged file.
-            let group = entry.path.segments().first().map(|group| group.name.as_str());
+            let group = entry
+                .path
+                .segments()
+                .first()
+                .map(|group| group.name.as_str());
             if known.is_err() && group != Some("mta") {
                 let name = entry.path.to_string();
                 findings.fault(FaultKind::UnknownOption, &name, Some(&item));
@@ -126,25 +132,20 @@ impl Sheet {
             [("mta", None), _] => &mut self.mta,
             [("base", None), _] => &mut self.base,
             [("rewrite", None), _] => &mut self.rules,
-            [("channel", Some(id)), ("options", None), _] => {
-                &mut group(&mut self.channels, id).options
-            }
-            [("channel", Some(id)), ..] => &mut group(&mut self.channels, id).items,
-            [("mapping", Some(id)), ..] => &mut group(&mut self.mappings, id).items,
-            [("alias", Some(id)), ..] => &mut group(&mut self.aliases, id).items,
-            [("dispatcher", None), ("service", Some(id)), ..] => {
-                &mut group(&mut self.services, id).items
-            }
+            [("channel", Some(id)), ("options", None), _] => &mut self.channels.of(id).options,
+            [("channel", Some(id)), ..] => &mut self.channels.of(id).items,
+            [("mapping", Some(id)), ..] => &mut self.mappings.of(id).items,
+            [("alias", Some(id)), ..] => &mut self.aliases.of(id).items,
+            [("dispatcher", None), ("service", Some(id)), ..] => &mut self.services.of(id).items,
             [("dispatcher", None), _] => &mut self.dispatcher,
-            [("job_controller", None), ("job_pool", Some(id)), ..] => {
-                &mut group(&mut self.pools, id).items
-            }
+            [("job_controller", None), ("job_pool", Some(id)), ..] => &mut self.pools.of(id).items,
             [("job_controller", None), ("channel_class", Some(id)), ..] => {
-                &mut group(&mut self.classes, id).items
+                &mut self.classes.of(id).items
             }
             [("job_controller", None), _] => &mut self.job_controller,
-            [("schedule", None), ("task", Some(id)), ..] => &mut group(&mut self.tasks, id).items,
-            // schedule.enable and watcher.enable are asked for by nobody's Config.
+            [("schedule", None), ("task", Some(id)), ..] => &mut self.tasks.of(id).items,
+            [("schedule", None), _] => &mut self.schedule,
+            // watcher.enable is part of nobody's Config.
             _ => return None,
         };
         Some(place)
@@ -179,16 +180,49 @@ fn option_name(path: &Path) -> String {
     last.map_or_else(String::new, |last| last.name.clone())
 }
 
-fn group<'g>(groups: &'g mut Vec<Group>, id: &str) -> &'g mut Group {
-    // Settings of one group mostly stand together: the last group is the usual answer.
-    let at = groups.iter().rposition(|group| group.id == id);
-    let at = at.unwrap_or_else(|| {
-        groups.push(Group {
-            id: id.to_owned(),
-            items: Vec::new(),
-            options: Vec::new(),
+/// Groups of one kind in the order in which they were met, found by name.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    list: Vec<Group>,
+    index: HashMap<String, usize>,
+}
+
+impl Groups {
+    /// The groups in their order.
+    pub(super) fn iter(&self) -> std::slice::Iter<'_, Group> {
+        self.list.iter()
+    }
+
+    /// How many there are.
+    pub(super) const fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// The group of that name.
+    pub(super) fn get(&self, id: &str) -> Option<&Group> {
+        self.index.get(id).map(|at| &self.list[*at])
+    }
+
+    /// The group of that name, made if it was not there.
+    fn of(&mut self, id: &str) -> &mut Group {
+        let at = self.index.get(id).copied().unwrap_or_else(|| {
+            self.list.push(Group {
+                id: id.to_owned(),
+                items: Vec::new(),
+                options: Vec::new(),
+            });
+            self.index.insert(id.to_owned(), self.list.len() - 1);
+            self.list.len() - 1
         });
-        groups.len() - 1
-    });
-    &mut groups[at]
+        &mut self.list[at]
+    }
+}
+
+impl<'g> IntoIterator for &'g Groups {
+    type Item = &'g Group;
+    type IntoIter = std::slice::Iter<'g, Group>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
 }

@@ -84,7 +84,11 @@ fn a_small_configuration_is_read() {
     assert_eq!(config.local_host(), "mail.example.com");
     assert_eq!(config.postmaster().as_str(), "postmaster@mail.example.com");
     assert_eq!(config.restricted.user, "mailsrv");
-    let names: Vec<&str> = config.channels.iter().map(|channel| channel.name().as_str()).collect();
+    let names: Vec<&str> = config
+        .channels
+        .iter()
+        .map(|channel| channel.name().as_str())
+        .collect();
     assert_eq!(names, ["l", "tcp_local", "process"]);
     let tcp = config.channel(&channel("tcp_local")).unwrap();
     assert!(tcp.is(ChannelOption::SingleSys) && !tcp.is(ChannelOption::Multiple));
@@ -97,7 +101,10 @@ fn a_small_configuration_is_read() {
     let (found, proper) = config.channels.by_host("TCP-Daemon").unwrap();
     assert_eq!((found.name().as_str(), proper), ("tcp_local", None));
     assert_eq!(config.rules.len(), 2);
-    assert_eq!(config.rules.iter().next().unwrap().pattern(), "mail.example.com");
+    assert_eq!(
+        config.rules.iter().next().unwrap().pattern(),
+        "mail.example.com"
+    );
     assert_eq!(config.aliases.get("Postmaster").unwrap().values.len(), 2);
     assert_eq!(config.delivery.len(), 10);
     assert_eq!(config.identity.fixed.len(), 16);
@@ -111,11 +118,17 @@ fn services_pools_and_tasks_have_their_defaults() {
     assert_eq!(smtp.tcp_ports, [25, 2525]);
     assert_eq!(smtp.image, "IMTA_BIN:tcp_smtp_server");
     assert_eq!((smtp.max_conns, smtp.max_procs, smtp.min_procs), (50, 5, 0));
-    assert_eq!((smtp.backlog, smtp.max_life_conns, smtp.enable), (250, 100, true));
+    assert_eq!(
+        (smtp.backlog, smtp.max_life_conns, smtp.enable),
+        (250, 100, true)
+    );
     assert_eq!(smtp.channel().unwrap().as_str(), "tcp_local");
     let jobs = &config.job_controller;
     let class = jobs.class_for(&channel("tcp_local")).unwrap();
-    assert_eq!((class.max_life_time, class.max_life_askwork, class.anon_host), (1800, 300, false));
+    assert_eq!(
+        (class.max_life_time, class.max_life_askwork, class.anon_host),
+        (1800, 300, false)
+    );
     let none = jobs.class_for(&channel("filter_discard")).unwrap();
     assert_eq!(none.master_command, None);
     assert!(jobs.class_for(&channel("process")).is_none());
@@ -142,7 +155,10 @@ fn faults(extra: &str) -> Vec<String> {
     let lines = text("").lines().count() - 3;
     let found = load(extra).expect_err(extra);
     let describe = |fault: &LoadFault| {
-        let line = fault.origin.line.map_or(0, |line| line.saturating_sub(lines));
+        let line = fault
+            .origin
+            .line
+            .map_or(0, |line| line.saturating_sub(lines));
         let quoted = fault.origin.text.as_deref().unwrap_or("-");
         assert!(fault.origin.line.is_none() || text(extra).lines().any(|line| line == quoted));
         format!("{} [{}] {line}", fault.kind, fault.name)
@@ -167,7 +183,10 @@ fn faults_name_text_and_line() {
     let long = "a".repeat(129);
     let table = [
         (
-            format!("<group name=\"mta\">\n{}\n</group>", option("max_received_lines", "string", "many")),
+            format!(
+                "<group name=\"mta\">\n{}\n</group>",
+                option("max_received_lines", "string", "many")
+            ),
             "invalid value for MTA option [max_received_lines: expected integer] 2".to_owned(),
         ),
         (
@@ -203,7 +222,11 @@ fn faults_name_text_and_line() {
             "invalid channel name [TCP] 2".to_owned(),
         ),
         (
-            group("channel", &"a".repeat(33), &option("maxjobs", "integer", "1")),
+            group(
+                "channel",
+                &"a".repeat(33),
+                &option("maxjobs", "integer", "1"),
+            ),
             format!("channel name is too long [{}] 2", "a".repeat(33)),
         ),
         (
@@ -219,7 +242,11 @@ fn faults_name_text_and_line() {
             "unquoted white space in template [X] 2".to_owned(),
         ),
         (
-            group("alias", "POSTMASTER", &option("alias_entry", "string", "x@y")),
+            group(
+                "alias",
+                "POSTMASTER",
+                &option("alias_entry", "string", "x@y"),
+            ),
             "duplicate aliases found [POSTMASTER] 2".to_owned(),
         ),
         (
@@ -235,12 +262,19 @@ fn faults_name_text_and_line() {
             "rewrite rule without template [a] 2".to_owned(),
         ),
         (
-            format!("<group name=\"rewrite\">\n{}\n</group>", rule("a", "$U%b c@d")),
+            format!(
+                "<group name=\"rewrite\">\n{}\n</group>",
+                rule("a", "$U%b c@d")
+            ),
             "unquoted white space in template [a] 2".to_owned(),
         ),
     ];
     for (extra, expected) in table {
-        assert!(faults(&extra).contains(&expected), "{expected}: {:?}", faults(&extra));
+        assert!(
+            faults(&extra).contains(&expected),
+            "{expected}: {:?}",
+            faults(&extra)
+        );
     }
 }
 
@@ -264,7 +298,10 @@ fn what_is_only_odd_is_a_warning() {
 <group name="job_controller"><group name="job_pool" id="P">
 <option name="urgent_delivery" type="string">help</option></group></group>"#;
     let (config, warnings) = load(extra).unwrap();
-    let texts: Vec<String> = warnings.iter().map(|w| format!("{}: {}", w.kind, w.name)).collect();
+    let texts: Vec<String> = warnings
+        .iter()
+        .map(|w| format!("{}: {}", w.kind, w.name))
+        .collect();
     assert_eq!(
         texts,
         [
@@ -286,15 +323,41 @@ fn missing_files_are_named() {
     let (_directory, root) = root();
     let faults = Config::from_text(&root).unwrap_err();
     let text = faults[0].to_string();
-    assert!(text.starts_with("Error in mm_init: cannot open configuration file: "), "{text}");
+    assert!(
+        text.starts_with("Error in mm_init: cannot open configuration file: "),
+        "{text}"
+    );
     assert!(text.ends_with("config/config.xml"), "{text}");
     std::fs::write(root.config_xml(), text_of_nothing()).unwrap();
     std::fs::remove_file(root.restricted()).unwrap();
     let faults = Config::from_text(&root).unwrap_err();
-    assert!(faults.iter().any(|fault| fault.to_string().ends_with("config/restricted.cnf")));
-    assert!(faults.iter().any(|fault| fault.kind == crate::fault::FaultKind::NoLocalChannel));
+    assert!(
+        faults
+            .iter()
+            .any(|fault| fault.to_string().ends_with("config/restricted.cnf"))
+    );
+    assert!(
+        faults
+            .iter()
+            .any(|fault| fault.kind == crate::fault::FaultKind::NoLocalChannel)
+    );
 }
 
 fn text_of_nothing() -> &'static str {
     "<configuration version=\"1\"><role/></configuration>"
+}
+
+#[test]
+fn a_hundred_thousand_aliases_load_in_linear_time() {
+    let mut extra = String::with_capacity(12 << 20);
+    for number in 0..100_000 {
+        extra.push_str(&format!(
+            "<group name=\"alias\" id=\"list{number}\"><option name=\"alias_entry\" type=\"string\">user{number}@example.com</option></group>\n"
+        ));
+    }
+    let begun = std::time::Instant::now();
+    let (config, _) = load(&extra).unwrap();
+    assert_eq!(config.aliases.len(), 100_001);
+    // A square of that would take minutes.
+    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
 }

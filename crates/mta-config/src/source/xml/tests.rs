@@ -30,18 +30,31 @@ fn sample() -> Tree {
     let settings = [
         ("mta.log_message_id", Content::Text("1".into())),
         ("channel:tcp_local.single_sys", Content::Novalue),
-        ("channel:tcp_local.options.BANNER_HOST", Content::Text("a <&> b".into())),
-        ("job_controller.channel_class:filter_discard", Content::Novalue),
+        (
+            "channel:tcp_local.options.BANNER_HOST",
+            Content::Text("a <&> b".into()),
+        ),
+        (
+            "job_controller.channel_class:filter_discard",
+            Content::Novalue,
+        ),
         ("alias:a@b\\.c.alias_entry", Content::Text(" x ".into())),
         ("alias:a@b\\.c.alias_entry", Content::Text("y".into())),
-        ("rewrite.rule", Content::Rule(".".into(), "$U%$H@tcp-daemon".into())),
+        (
+            "rewrite.rule",
+            Content::Rule(".".into(), "$U%$H@tcp-daemon".into()),
+        ),
         ("rewrite.rule", Content::Rule("[]".into(), String::new())),
     ];
     for (name, content) in settings {
         tree.append(Scope::Role, Path::parse(name).unwrap(), content.into());
     }
     let hostname = Path::parse("base.hostname").unwrap();
-    tree.append(Scope::Instance, hostname, Content::Text("a.example".into()).into());
+    tree.append(
+        Scope::Instance,
+        hostname,
+        Content::Text("a.example".into()).into(),
+    );
     tree
 }
 
@@ -49,9 +62,15 @@ fn sample() -> Tree {
 fn a_written_tree_reads_back() {
     let tree = sample();
     let text = write(&tree, |_| true, kind).unwrap();
-    assert!(text.contains("<option name=\"log_message_id\" type=\"integer\">1</option>"), "{text}");
+    assert!(
+        text.contains("<option name=\"log_message_id\" type=\"integer\">1</option>"),
+        "{text}"
+    );
     assert_eq!(flat(&reread(&text).unwrap()), flat(&tree), "{text}");
-    assert_eq!(write(&reread(&text).unwrap(), |_| true, kind).unwrap(), text);
+    assert_eq!(
+        write(&reread(&text).unwrap(), |_| true, kind).unwrap(),
+        text
+    );
 }
 
 #[test]
@@ -89,9 +108,15 @@ fn damaged_files_are_refused_with_the_line() {
         (option("novalue", "5"), 4),
         (option("string", "&nosuch;"), 4),
         (option("string", "<b/>"), 4),
-        ("<configuration version=\"1\">\n<role>\n<group name=\"mta\">\n".into(), 4),
+        (
+            "<configuration version=\"1\">\n<role>\n<group name=\"mta\">\n".into(),
+            4,
+        ),
         (body("<group name=\"a\">\n</option>"), 4),
-        ("<!DOCTYPE x [<!ENTITY a \"b\">]>\n<configuration version=\"1\"/>".into(), 1),
+        (
+            "<!DOCTYPE x [<!ENTITY a \"b\">]>\n<configuration version=\"1\"/>".into(),
+            1,
+        ),
     ];
     for (text, line) in table {
         match reread(&text) {

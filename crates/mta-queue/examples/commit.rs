@@ -251,6 +251,8 @@ fn through_the_crate(
     let queue = Queue::open(root)?;
     let body = "x".repeat(63) + "\n";
     let body = body.repeat(SIZE / 64);
+    // Directories are made, and made durable, by the first messages of a process.
+    enqueue(&queue, &body, 100)?;
     let (start, cpu) = (Instant::now(), cpu_time());
     thread::scope(|scope| {
         let one = |_| scope.spawn(|| enqueue(&queue, &body, count / sessions));

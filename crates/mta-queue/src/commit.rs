@@ -7,14 +7,15 @@
 //! no helper thread to start, to wake or to lose, and an idle process has none.
 //!
 //! ```text
-//! one file      fsync(file)            rename   fsync(directory)
-//! more          rename all   syncfs(queue)                        if the file system is known
-//! otherwise     fsync each   rename all   fsync each directory
+//! one file      rename        fsync(file)     fsync(directory)
+//! more          rename all    syncfs(queue)                    if the file system is known
+//! otherwise     rename all    fsync each      fsync each directory
 //! ```
 //!
-//! `syncfs` after the renames is safe because an end record tells a file that is not complete,
-//! and nobody was told of it yet. Every file stays locked until its fate is known, so no reader
-//! acts on a name that may still be taken back.
+//! Renaming before syncing is safe because an end record tells a file that is not complete,
+//! and nobody was told of it yet; it saves a commit of the file system's journal, for the sync
+//! of the file brings its new name along. Every file stays locked until its fate is known, so
+//! no reader acts on a name that may still be taken back.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -216,22 +217,14 @@ type Settled = Vec<(Ticket, Result<(), Failure>)>;
 
 fn make_durable(root: &Root, tickets: Vec<Ticket>, together: bool) -> Settled {
     let files: usize = tickets.iter().map(|ticket| ticket.files.len()).sum();
-    if together && files > 1 {
-        let (placed, mut settled) = place_all(tickets);
-        let result = sync::file_system(root)
-            .map_err(|error| Failure::new("sync the queue", root.path(), &error));
-        settled.extend(finish(placed, &result));
-        settled
+    let (placed, mut settled) = place_all(tickets);
+    let result = if together && files > 1 {
+        sync::file_system(root).map_err(|error| Failure::new("sync the queue", root.path(), &error))
     } else {
-        let result = sync_files(&tickets);
-        if result.is_err() {
-            return finish(tickets, &result);
-        }
-        let (placed, mut settled) = place_all(tickets);
-        let result = sync_directories(&placed);
-        settled.extend(finish(placed, &result));
-        settled
-    }
+        sync_files(&placed).and_then(|()| sync_directories(&placed))
+    };
+    settled.extend(finish(placed, &result));
+    settled
 }
 
 /// Renames all files; a message of which one cannot be renamed is settled by that.

@@ -14,8 +14,7 @@
 //! | step | on disk | after `kill -9` | after a power cut | who cleans up |
 //! | --- | --- | --- | --- | --- |
 //! | draft in memory | nothing | nothing | nothing | nobody has to |
-//! | draft being written | `.tmp-U`, locked | `.tmp-U`, unlocked | the same, or nothing | [`Queue::clean`], after a day |
-//! | synced, not renamed | `.tmp-U`, locked | `.tmp-U`, unlocked | the same, or nothing | [`Queue::clean`], after a day |
+//! | draft being written | `.tmp-U`, locked | `.tmp-U`, unlocked | the same, torn or whole, or nothing | [`Queue::clean`], after a day |
 //! | renamed, not synced | `ZZU.00`, locked | `ZZU.00`, whole: it is delivered | whole, or torn, or nothing | a torn one is set aside as `.HELD` when it is taken |
 //! | sync failed | nothing | nothing | nothing, or as above | as above |
 //! | **committed** (250) | `ZZU.00` | whole | whole | its channel program |

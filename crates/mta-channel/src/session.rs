@@ -355,12 +355,12 @@ pub fn banner(config: &Config, initial: &Channel) -> Vec<String> {
     };
     let mut parts = addition.split('|');
     let head = parts.next().unwrap_or_default();
-    let mut lines = if addition.contains('|') {
-        vec![first, head.to_owned()]
-    } else if first.len() + 1 + head.len() > 80 - "220 ".len() {
-        vec![first, head.to_owned()]
-    } else {
+    let room = 80 - "220 ".len();
+    let fits = first.len() + 1 + head.len() <= room;
+    let mut lines = if fits && !addition.contains('|') {
         vec![format!("{first} {head}")]
+    } else {
+        vec![first, head.to_owned()]
     };
     lines.extend(parts.map(str::to_owned));
     lines

@@ -42,26 +42,26 @@ impl Index {
     ) -> Result<Self, (usize, SyntaxFault)> {
         let mut index = Self::default();
         for record in ldif::parse(content)? {
-            index.insert(Arc::new(Entry::new(record)), default_domain);
+            index.insert(&Arc::new(Entry::new(record)), default_domain);
         }
         Ok(index)
     }
 
-    fn insert(&mut self, entry: Arc<Entry>, default_domain: &str) {
+    fn insert(&mut self, entry: &Arc<Entry>, default_domain: &str) {
         self.entries += 1;
-        self.by_dn.insert(fold_dn(&entry.dn), Arc::clone(&entry));
+        self.by_dn.insert(fold_dn(&entry.dn), Arc::clone(entry));
         match entry.kind {
             Kind::Domain => {
                 for name in entry.domain_names() {
-                    self.domains.insert(name, Arc::clone(&entry));
+                    self.domains.insert(name, Arc::clone(entry));
                 }
             }
             Kind::User | Kind::Group => {
                 for address in entry.addresses() {
-                    occupy(&mut self.by_address, fold_address(address), &entry);
+                    occupy(&mut self.by_address, fold_address(address), entry);
                 }
                 if entry.kind == Kind::User {
-                    self.insert_login(&entry, default_domain);
+                    self.insert_login(entry, default_domain);
                 }
             }
             Kind::Other => {}

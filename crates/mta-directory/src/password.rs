@@ -130,7 +130,7 @@ pub fn waste(decoy: Option<&str>, given: &[u8], gate: &Gate) -> Option<()> {
 }
 
 enum Stored {
-    Argon2(PasswordHash),
+    Argon2(Box<PasswordHash>),
     Digest(SaltedDigest),
 }
 
@@ -141,7 +141,7 @@ impl Stored {
             "ARGON2" | "ARGON2ID" => PasswordHash::new(rest)
                 .ok()
                 .filter(bounded)
-                .map(Self::Argon2),
+                .map(|hash| Self::Argon2(Box::new(hash))),
             "SSHA256" | "SSHA256.B64" => SaltedDigest::parse(rest, Family::Sha256),
             "SSHA512" | "SSHA512.B64" => SaltedDigest::parse(rest, Family::Sha512),
             _ => None,

@@ -8,7 +8,7 @@ use mta_ipc::Client;
 use mta_ipc::job_controller::{DAEMON, Entry, Reply, Request};
 use mta_queue::enqueue::Placed;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 /// Hints that may wait to be sent.
@@ -97,10 +97,7 @@ impl Sender {
                     Note::Flush(done) => flushed.push(done),
                 }
                 if batch.len() < BATCH {
-                    next = match arriving.try_recv() {
-                        Ok(note) => Some(note),
-                        Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-                    };
+                    next = arriving.try_recv().ok();
                 }
             }
             if !batch.is_empty() {

@@ -13,6 +13,7 @@ use super::split::Group;
 use super::transaction::Transaction;
 use crate::headers::{self, Facts, Finished};
 use mta_config::ChannelOption;
+use mta_envelope::envelope::Recipient;
 use mta_envelope::status::Status;
 use mta_log::record::{Action, MessageRecord, Record, transport};
 use mta_message::header::{Collector, Header, Progress};
@@ -262,7 +263,7 @@ fn record(transaction: &Transaction, placed: &[Placed]) {
         .map(|file| {
             let recipients = file.envelope.recipients.iter();
             recipients
-                .map(|recipient| recipient.original_text())
+                .map(Recipient::original_text)
                 .collect()
         })
         .collect();

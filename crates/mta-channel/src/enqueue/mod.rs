@@ -259,10 +259,8 @@ impl Shared {
         let wanted = config
             .channel(channel)
             .is_some_and(|channel| channel.is(ChannelOption::Logging));
-        if wanted {
-            if let Err(error) = self.log.write_all(records) {
-                self.trouble(&format!("{error}"));
-            }
+        if wanted && let Err(error) = self.log.write_all(records) {
+            self.trouble(&format!("{error}"));
         }
     }
 

@@ -78,10 +78,10 @@ impl Transaction {
             directory: &enqueuer.shared.directory,
         };
         let size_limit = source_limit(&config, &source.channel);
-        if let (Some(size), Some(limit)) = (params.size, size_limit) {
-            if size > limit {
-                return Err(over_transaction_limit(size, limit));
-            }
+        if let (Some(size), Some(limit)) = (params.size, size_limit)
+            && size > limit
+        {
+            return Err(over_transaction_limit(size, limit));
         }
         let rewritten = sender.map(|address| rewrite_sender(context, source, address, trace));
         let mut transaction = Self {

@@ -45,10 +45,11 @@ impl Certificate {
         let stamps = (stamp(&certificate), stamp(&key));
         let files = (certificate, key);
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = &*loaded {
-            if known.files == files && known.stamps == stamps {
-                return Some(known.acceptor.clone());
-            }
+        if let Some(known) = &*loaded
+            && known.files == files
+            && known.stamps == stamps
+        {
+            return Some(known.acceptor.clone());
         }
         match Acceptor::load(&files.0, &files.1) {
             Ok(acceptor) => {

@@ -4,6 +4,7 @@
 use super::certificate::Certificate;
 use super::debug::Lines;
 use super::process::Server;
+use super::wording::{ending, port_refusal, said};
 use super::{inquiry, names, records, switching};
 use mta_access::port::{PortDecision, PortProbe, port_access};
 use mta_channel::enqueue::{
@@ -583,10 +584,9 @@ impl Policy for Conversation {
 
     fn data_refused(&mut self, fault: DataFault) -> Refusal {
         let mut refusal = fault.refusal();
-        if fault == DataFault::LongLine {
-            if let Some(text) = self.config.mta.text(MtaOption::ErrorTextSmtpLinesTooLong) {
-                refusal.reply.lines = vec![text.to_owned()];
-            }
+        let own = self.config.mta.text(MtaOption::ErrorTextSmtpLinesTooLong);
+        if let Some(text) = own.filter(|_| fault == DataFault::LongLine) {
+            refusal.reply.lines = vec![text.to_owned()];
         }
         if let Some(writer) = self.writer.take() {
             let reply = &refusal.reply;
@@ -656,7 +656,7 @@ impl Policy for Conversation {
 
     fn closed(&mut self, reason: &Closed) {
         self.forget();
-        let reason = words(reason);
+        let reason = ending(reason);
         self.lines
             .line(|| format!("closed: {}", reason.as_deref().unwrap_or("QUIT")));
         if self.opened {
@@ -680,43 +680,6 @@ fn peer(initial: &Channel, local: SocketAddr, remote: SocketAddr) -> Peer {
     }
 }
 
-/// A refusal of the enqueue path in the machine's words.
-pub(super) fn said(refusal: mta_channel::enqueue::Refusal) -> Refusal {
-    let close = refusal.close;
-    let said = Refusal::new(refusal.code, refusal.status, refusal.text);
-    if close { said.and_close() } else { said }
-}
-
-/// What PORT_ACCESS wants said before the connection is closed: `~` separates lines.
-fn port_refusal(text: &str) -> Refusal {
-    let mut lines = text.split('~').map(str::trim);
-    let first = lines.next().unwrap_or_default();
-    let code = first.get(..3).and_then(|code| code.parse::<u16>().ok());
-    let (code, rest) = match code.filter(|code| (400..600).contains(code)) {
-        Some(code) => (code, first[3..].trim_start_matches(['-', ' '])),
-        None => (500, first),
-    };
-    let (status, rest) = match Status::parse_prefix(rest) {
-        Some((status, rest)) => (Some(status), rest),
-        None => (None, rest),
-    };
-    let mut texts = vec![rest.to_owned()];
-    texts.extend(lines.map(|line| {
-        let line = line
-            .strip_prefix(&first[..first.len().min(3)])
-            .unwrap_or(line);
-        line.trim_start_matches(['-', ' ']).to_owned()
-    }));
-    Refusal {
-        reply: Reply {
-            code,
-            status,
-            lines: texts,
-        },
-        close: true,
-    }
-}
-
 fn no_transaction() -> Refusal {
     let text = "No MAIL FROM command has been given.";
     Refusal::new(503, Status::new(5, 5, 0), text)
@@ -726,44 +689,5 @@ fn no_transaction() -> Refusal {
 fn pause(delay: Duration) {
     if !delay.is_zero() {
         std::thread::sleep(delay);
-    }
-}
-
-/// Why a session ended, for its `C` record; nothing to say about a QUIT.
-fn words(reason: &Closed) -> Option<String> {
-    Some(match reason {
-        Closed::Quit => return None,
-        Closed::Refused(reply) => format!("Session disconnected: {}", reply.one_line()),
-        Closed::CommandTimeout => "Timeout while waiting for command".to_owned(),
-        Closed::DataTimeout => "Timeout while receiving message data".to_owned(),
-        Closed::TransmitTimeout => "Timeout while sending a reply".to_owned(),
-        Closed::PeerGone => "Connection closed by client".to_owned(),
-        Closed::Shutdown => "Server process is shutting down".to_owned(),
-        Closed::TlsFailed(text) => format!("TLS failed: {text}"),
-        Closed::Io(text) => format!("Connection broken: {text}"),
-        Closed::Flood => "Too much data for a refused command or message".to_owned(),
-        Closed::Panic => "Internal error".to_owned(),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::port_refusal;
-
-    #[test]
-    fn port_access_texts_become_replies() {
-        let table = [
-            ("400 can't connect now", "400 can't connect now\r\n"),
-            ("500 5.7.1 access denied", "500 5.7.1 access denied\r\n"),
-            ("go away", "500 go away\r\n"),
-            ("554 one~554 two", "554-one\r\n554 two\r\n"),
-        ];
-        for (text, wire) in table {
-            let refusal = port_refusal(text);
-            let mut octets = Vec::new();
-            refusal.reply.write(&mut octets);
-            assert_eq!(String::from_utf8(octets).unwrap(), wire, "{text}");
-            assert!(refusal.close);
-        }
     }
 }

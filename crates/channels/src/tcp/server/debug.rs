@@ -29,7 +29,8 @@ impl DebugLogs {
     pub(super) fn of(&self, config: &Config, initial: &Channel, current: &Channel) -> Lines {
         let asked = |channel: &Channel| channel.is(ChannelOption::SlaveDebug);
         let all = config.mta.int(MtaOption::MmDebug) > 0;
-        if !all && !(asked(initial) && asked(current)) {
+        let both = asked(initial) && asked(current);
+        if !all && !both {
             return Lines::off();
         }
         let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);

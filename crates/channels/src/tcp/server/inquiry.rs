@@ -1,7 +1,7 @@
 //! Questions that move no mail: AUTH, VRFY, EXPN, ETRN.
 
-use super::conversation::said;
 use super::process::Server;
+use super::wording::said;
 use mta_channel::enqueue::{
     Context, Enqueuer, Question, RcptParams, Resolution, Rewriter, Silent, Source,
 };

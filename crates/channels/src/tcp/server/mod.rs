@@ -6,7 +6,8 @@
 //!     ├ switching   from which channel its mail comes
 //!     ├ names       what DNS says of clients and senders
 //!     ├ inquiry     VRFY, EXPN, ETRN
-//!     └ records     connection and bad-command records
+//!     ├ records     connection and bad-command records
+//!     └ wording     replies and reasons in words
 //! certificate  TLS certificate and key, read again when the files change
 //! debug        the dialogue, for slave_debug
 //! ```
@@ -26,5 +27,6 @@ mod records;
 mod switching;
 #[cfg(test)]
 mod tests;
+mod wording;
 
 pub use process::{Arguments, Error, run};

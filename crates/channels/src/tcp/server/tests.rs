@@ -5,12 +5,15 @@ use mta_config::{Config, ServerRoot};
 use mta_envelope::names::ServiceName;
 use mta_ipc::handover::{Arrival, DispatcherEnd, ServerEnd};
 use mta_log::program::ProgramLog;
+use mta_smtp::drive::Wire;
+use mta_smtp::line::Input;
+use mta_smtp::tls::Connector;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const RULES: &[(&str, &str)] = &[
     ("$*", "$A$E$F$U%$H$V$H@mail.example.com"),
@@ -21,7 +24,14 @@ const RULES: &[(&str, &str)] = &[
     (".", "$U%$H@tcp-daemon"),
 ];
 
-const CHANNELS: &[(&str, &str, &[(&str, &str)])] = &[
+/// Name, official host and words of a channel.
+type Block = (
+    &'static str,
+    &'static str,
+    &'static [(&'static str, &'static str)],
+);
+
+const CHANNELS: &[Block] = &[
     ("l", "mail.example.com", &[("viaaliasrequired", "")]),
     ("ims-ms", "ims-ms-daemon", &[("subdirs", "2")]),
     (
@@ -301,6 +311,125 @@ fn a_shutdown_reaches_an_idle_session() {
     world.server.wake_all();
     assert!(client.reply().starts_with("421 4.3.2 "));
     assert_eq!(client.reply(), "");
+}
+
+/// A certificate of its own making, and the options that name it.
+fn certificate(dir: &std::path::Path) -> String {
+    let made = rcgen::generate_simple_self_signed(vec!["mail.example.com".to_owned()]).unwrap();
+    fs::write(dir.join("cert.pem"), made.cert.pem()).unwrap();
+    fs::write(dir.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    let option = |name: &str, file: &str| {
+        let path = dir.join(file);
+        format!(
+            "<option name=\"{name}\" type=\"string\">{}</option>",
+            path.display()
+        )
+    };
+    format!(
+        "<group name=\"mta\">{}{}<option name=\"log_connection\" type=\"integer\">130</option>\
+         </group>",
+        option("tls_certificate", "cert.pem"),
+        option("tls_key", "key.pem")
+    )
+}
+
+/// `{SSHA256}` of a password, with a fixed salt.
+fn stored(password: &str) -> String {
+    use base64::Engine as _;
+    use sha2::Digest as _;
+    let mut octets = sha2::Sha256::digest(format!("{password}salt")).to_vec();
+    octets.extend_from_slice(b"salt");
+    let coded = base64::engine::general_purpose::STANDARD.encode(octets);
+    format!("{{SSHA256}}{coded}")
+}
+
+/// A client under TLS.
+struct SecureClient(Wire<'static>);
+
+impl SecureClient {
+    fn say(&mut self, line: &str) -> String {
+        let until = Instant::now() + Duration::from_secs(20);
+        let mut input = Input::default();
+        self.0
+            .write_all(format!("{line}\r\n").as_bytes(), until)
+            .unwrap();
+        loop {
+            self.0.read(&mut input, 4096, until).unwrap();
+            let text = String::from_utf8_lossy(input.rest()).replace("\r\n", "\n");
+            let last = text.lines().last().unwrap_or("");
+            if text.ends_with('\n') && last.as_bytes().get(3) == Some(&b' ') {
+                return text.trim_end().to_owned();
+            }
+        }
+    }
+}
+
+#[test]
+fn authenticated_senders_relay_under_tls_only() {
+    let files = tempfile::tempdir().unwrap();
+    let world = World::new(false, &certificate(files.path()));
+    let with_password = format!("{DIRECTORY}userPassword: {}\n", stored("secret"));
+    fs::write(
+        world.dir.path().join("config/directory.ldif"),
+        with_password,
+    )
+    .unwrap();
+    let mut client = world.client();
+    client.reply();
+    let list = client.say("EHLO client.example");
+    assert!(
+        list.contains("250-STARTTLS\n") && !list.contains("AUTH"),
+        "{list}"
+    );
+    assert!(client.say("AUTH PLAIN AGFkYQBzZWNyZXQ=").starts_with("5"));
+    assert!(client.say("STARTTLS").starts_with("220 "));
+    let mut wire = Wire::new(client.0.into_inner(), None).unwrap();
+    let until = Instant::now() + Duration::from_secs(20);
+    let connector = Connector::opportunistic().unwrap();
+    wire.connect_tls(&connector, "mail.example.com", until)
+        .unwrap();
+    let mut client = SecureClient(wire);
+    let list = client.say("EHLO client.example");
+    assert!(list.contains("250-AUTH PLAIN LOGIN\n"), "{list}");
+    assert!(!list.contains("STARTTLS"), "{list}");
+    let wrong = client.say("AUTH PLAIN AGFkYQBTZWNyZXQ=");
+    assert_eq!(
+        wrong,
+        "535 5.7.8 Bad username or password (Authentication failed)."
+    );
+    let right = client.say("AUTH PLAIN AGFkYQBzZWNyZXQ=");
+    assert_eq!(right, "235 2.7.0 PLAIN authentication successful.");
+    client.say("MAIL FROM:<ada@example.com>");
+    assert_eq!(
+        client.say("RCPT TO:<x@elsewhere.example>"),
+        "250 2.1.5 x@elsewhere.example OK."
+    );
+    client.say("DATA");
+    assert!(client.say("Subject: x\r\n\r\n.").starts_with("250 "));
+    let log = world.log();
+    assert!(
+        log.contains(" tcp_auth     tcp_local    EESA 1 ada@example.com"),
+        "{log}"
+    );
+    assert!(
+        log.contains("SMTP/client.example ada 535 5.7.8 Bad username"),
+        "{log}"
+    );
+}
+
+#[test]
+fn a_certificate_that_cannot_be_read_is_454() {
+    let files = tempfile::tempdir().unwrap();
+    let world = World::new(false, &certificate(files.path()));
+    fs::write(files.path().join("cert.pem"), "nothing").unwrap();
+    let mut client = world.client();
+    client.reply();
+    client.say("EHLO client.example");
+    assert_eq!(
+        client.say("STARTTLS"),
+        "454 4.7.1 TLS library initialization failure"
+    );
+    assert_eq!(client.say("NOOP"), "250 2.5.0 Ok.");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::master::{self, Arguments, Error};
 /// [`Error`] when it cannot begin.
 pub fn run(arguments: &Arguments) -> Result<(), Error> {
     let setup = master::prepare("bitbucket", arguments)?;
-    run_master(setup, &|_| Box::new(Bitbucket))?;
+    run_master(&setup, &|_| Box::new(Bitbucket))?;
     Ok(())
 }
 

@@ -29,7 +29,7 @@ const CHUNK: usize = 64 * 1024;
 /// [`Error`] when it cannot begin.
 pub fn run(arguments: &Arguments) -> Result<(), Error> {
     let setup = master::prepare("reprocess", arguments)?;
-    run_master(setup, &|thread: &JobThread| {
+    run_master(&setup, &|thread: &JobThread| {
         Box::new(Again {
             enqueuer: thread.enqueuer.clone(),
             channel: thread.channel.clone(),

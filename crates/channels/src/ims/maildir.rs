@@ -27,7 +27,7 @@ const REMEMBERED: usize = 10_000;
 
 /// Maildirs that this process has seen whole and synced, each once.
 #[derive(Debug, Default)]
-pub struct Known(Mutex<HashSet<PathBuf>>);
+pub(super) struct Known(Mutex<HashSet<PathBuf>>);
 
 impl Known {
     fn contains(&self, path: &Path) -> bool {
@@ -50,13 +50,13 @@ impl Known {
 
 /// A Maildir that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Maildir {
+pub(super) struct Maildir {
     path: PathBuf,
 }
 
 /// What a delivery did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stored {
+pub(super) enum Stored {
     /// The message is there now.
     New {
         /// Its octets.
@@ -73,7 +73,7 @@ impl Maildir {
     ///
     /// # Errors
     /// What the system said.
-    pub fn open(base: &Path, below: &Path, known: &Known) -> io::Result<Self> {
+    pub(super) fn open(base: &Path, below: &Path, known: &Known) -> io::Result<Self> {
         let path = base.join(below);
         let maildir = Self { path };
         if known.contains(&maildir.path) {
@@ -106,7 +106,7 @@ impl Maildir {
 
     /// Where it stands.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -114,7 +114,7 @@ impl Maildir {
     ///
     /// # Errors
     /// What the system said when a directory could not be read.
-    pub fn holds(&self, name: &str) -> io::Result<bool> {
+    pub(super) fn holds(&self, name: &str) -> io::Result<bool> {
         for part in ["new", "cur"] {
             for entry in fs::read_dir(self.path.join(part))? {
                 if is_form_of(entry?.file_name().as_encoded_bytes(), name) {
@@ -129,7 +129,7 @@ impl Maildir {
     ///
     /// # Errors
     /// What the system said; then nothing is delivered, though a file may be left in `tmp`.
-    pub fn store(
+    pub(super) fn store(
         &self,
         name: &str,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,

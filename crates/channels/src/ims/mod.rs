@@ -52,7 +52,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Error> {
     setup.threads = u16::try_from(threads.clamp(1, 100)).unwrap_or(1);
     let known = Arc::new(Known::default());
     let started = mta_log::time::now_seconds();
-    run_master(setup, &|thread: &JobThread| {
+    run_master(&setup, &|thread: &JobThread| {
         let users = thread.root.store().join("user");
         let store = Store::new(&thread.config, users, Arc::clone(&known), started);
         Box::new(store)
@@ -152,7 +152,8 @@ impl Store {
         };
         let options = StoreOptions::parse(recipient.store_options.as_deref().unwrap_or(""));
         let inbox = Maildir::open(&self.users, &directory, &self.known)?;
-        let target = self.target(&inbox, &directory, options.folder.or(mailbox.folder))?;
+        let asked = options.folder.or(mailbox.folder);
+        let target = self.target(&inbox, &directory, asked.as_deref())?;
         let name = self.name(letter, recipient);
         if !letter.fresh && target.holds(&name)? {
             message.debug(|| format!("{}: was delivered before", recipient.address));
@@ -187,9 +188,9 @@ impl Store {
         &self,
         inbox: &Maildir,
         directory: &Path,
-        folder: Option<String>,
+        folder: Option<&str>,
     ) -> io::Result<Maildir> {
-        let Some(folder) = folder.as_deref().and_then(place::folder) else {
+        let Some(folder) = folder.and_then(place::folder) else {
             return Ok(inbox.clone());
         };
         if !inbox.path().join(&folder).is_dir() && folders(inbox.path())? >= MOST_FOLDERS {

@@ -20,7 +20,7 @@ const LONGEST_FOLDER: usize = 200;
 
 /// Why a name cannot become a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NameFault {
+pub(super) enum NameFault {
     /// Nothing there.
     #[error("empty mailbox name")]
     Empty,
@@ -33,7 +33,7 @@ pub enum NameFault {
 ///
 /// # Errors
 /// [`NameFault`] when a part is empty or too long.
-pub fn mailbox(users: &Path, uid: &str, domain: &str) -> Result<PathBuf, NameFault> {
+pub(super) fn mailbox(users: &Path, uid: &str, domain: &str) -> Result<PathBuf, NameFault> {
     Ok(users
         .join(component(domain)?)
         .join(component(&unquote(uid))?))
@@ -87,7 +87,7 @@ fn unquote(local: &str) -> String {
 /// The directory of a folder within its mailbox: `.Work.Projects` for `Work/Projects`. Nothing
 /// for the inbox and for a name that cannot be a folder's; such mail goes to the inbox.
 #[must_use]
-pub fn folder(name: &str) -> Option<String> {
+pub(super) fn folder(name: &str) -> Option<String> {
     if name.chars().any(char::is_control) {
         return None;
     }

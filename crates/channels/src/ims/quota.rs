@@ -17,17 +17,17 @@ const LONGEST: u64 = 5_120;
 
 /// What a mailbox may hold; nothing stands for no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Quota {
+pub(super) struct Quota {
     /// `mailQuota`, in octets.
-    pub bytes: Option<u64>,
+    pub(super) bytes: Option<u64>,
     /// `mailMsgQuota`.
-    pub messages: Option<u64>,
+    pub(super) messages: Option<u64>,
 }
 
 impl Quota {
     /// From the attributes: negative numbers stand for no limit of this system.
     #[must_use]
-    pub fn of(bytes: Option<i64>, messages: Option<i64>) -> Self {
+    pub(super) fn of(bytes: Option<i64>, messages: Option<i64>) -> Self {
         let limit = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok());
         Self {
             bytes: limit(bytes),
@@ -37,13 +37,13 @@ impl Quota {
 
     /// Whether there is no limit at all.
     #[must_use]
-    pub const fn is_unlimited(self) -> bool {
+    pub(super) const fn is_unlimited(self) -> bool {
         self.bytes.is_none() && self.messages.is_none()
     }
 
     /// Whether a message of `size` octets fits beside what is there.
     #[must_use]
-    pub fn admits(self, used: Used, size: u64) -> bool {
+    pub(super) fn admits(self, used: Used, size: u64) -> bool {
         self.bytes
             .is_none_or(|limit| used.bytes.saturating_add(size) <= limit)
             && self
@@ -66,18 +66,18 @@ impl Quota {
 
 /// What a mailbox holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Used {
+pub(super) struct Used {
     /// Octets.
-    pub bytes: u64,
+    pub(super) bytes: u64,
     /// Messages.
-    pub messages: u64,
+    pub(super) messages: u64,
 }
 
 /// Whether a message of `size` octets may be delivered to the mailbox.
 ///
 /// # Errors
 /// What the system said when the mailbox could not be counted.
-pub fn has_room(mailbox: &Path, quota: Quota, size: u64) -> io::Result<bool> {
+pub(super) fn has_room(mailbox: &Path, quota: Quota, size: u64) -> io::Result<bool> {
     if quota.is_unlimited() {
         return Ok(true);
     }
@@ -100,7 +100,7 @@ pub fn has_room(mailbox: &Path, quota: Quota, size: u64) -> io::Result<bool> {
 ///
 /// # Errors
 /// What the system said; the mailbox is then counted anew some day.
-pub fn add(mailbox: &Path, quota: Quota, size: u64) -> io::Result<()> {
+pub(super) fn add(mailbox: &Path, quota: Quota, size: u64) -> io::Result<()> {
     if quota.is_unlimited() {
         return Ok(());
     }

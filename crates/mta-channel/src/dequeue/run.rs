@@ -69,7 +69,7 @@ pub struct JobThread {
 /// # Errors
 /// [`MasterError`] when the work cannot begin. What happens to single messages is no error.
 pub fn run_master(
-    setup: MasterSetup,
+    setup: &MasterSetup,
     make: &(dyn Fn(&JobThread) -> Box<dyn Deliverer> + Sync),
 ) -> Result<(), MasterError> {
     let channel =
@@ -79,7 +79,7 @@ pub fn run_master(
             .ok_or_else(|| MasterError::NoSuchChannel {
                 channel: setup.channel.clone(),
             })?;
-    let (debug, log) = logs(&setup, channel);
+    let (debug, log) = logs(setup, channel);
     let config = Arc::clone(&setup.config);
     let enqueuer = Enqueuer::with_log(config, &setup.root, setup.program, log)?;
     let threads = setup.threads.max(1);

@@ -411,7 +411,7 @@ struct Alternating(Arc<AtomicUsize>);
 
 impl Deliverer for Alternating {
     fn deliver(&mut self, message: &mut Message<'_>) -> Vec<Outcome> {
-        let outcome = if self.0.fetch_add(1, Ordering::Relaxed) % 2 == 0 {
+        let outcome = if self.0.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
             Outcome::Delivered(Report::local(Status::OK, ""))
         } else {
             Outcome::Failed(Report::local(Status::UNKNOWN_USER, "no such user"))
@@ -449,7 +449,7 @@ fn a_channel_run_by_hand_empties_its_queue_and_ends() {
             by_hand: true,
         };
         let count = Arc::new(AtomicUsize::new(0));
-        run_master(setup, &|thread| {
+        run_master(&setup, &|thread| {
             assert!(thread.number < 2);
             Box::new(Alternating(Arc::clone(&count)))
         })
@@ -485,6 +485,6 @@ fn a_channel_that_does_not_exist_is_told() {
         threads: 1,
         by_hand: true,
     };
-    let result = run_master(setup, &|_| panic!("nobody asked for a deliverer"));
+    let result = run_master(&setup, &|_| panic!("nobody asked for a deliverer"));
     assert!(matches!(result, Err(MasterError::NoSuchChannel { .. })));
 }

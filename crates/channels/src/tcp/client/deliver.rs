@@ -236,7 +236,7 @@ impl TcpClient {
         opener.tell(transcript);
         opener
             .log
-            .closed(&session.ends, Some(spoken), why.as_deref());
+            .closed(&session.ends, Some(spoken), why);
     }
 
     fn opener(&self) -> Opener<'_> {

@@ -234,9 +234,7 @@ impl TcpClient {
         session.connection.quit(QUIT_TIME);
         let opener = self.opener();
         opener.tell(transcript);
-        opener
-            .log
-            .closed(&session.ends, Some(spoken), why);
+        opener.log.closed(&session.ends, Some(spoken), why);
     }
 
     fn opener(&self) -> Opener<'_> {

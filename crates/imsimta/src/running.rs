@@ -34,8 +34,8 @@ pub(crate) fn run(context: &Context, typed: &[String]) -> Outcome {
         .list()
         .unwrap_or_default();
     if stopped.contains(&channel) {
-        let text = format!("channel is stopped; imsimta qm start {channel} lets it run");
-        return Err(Message::warning("RUN", "STOPPED", text).exiting(1).into());
+        let text = format!("channel is stopped; run by hand all the same (imsimta qm start {channel} starts it)");
+        Message::info("RUN", "STOPPED", text).emit();
     }
     // Asked first, so that its absence is told in one clear line before anything is started.
     drop(context.controller("RUN")?);

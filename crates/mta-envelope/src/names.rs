@@ -197,7 +197,7 @@ impl FileName {
     /// Same file with the next suffix, as used when the content was rewritten in place.
     #[must_use]
     pub fn rewritten(&self) -> Self {
-        let next = u32::from_str_radix(self.suffix(), 10).map_or(1, |n| (n + 1) % 100);
+        let next = self.suffix().parse::<u32>().map_or(1, |n| (n + 1) % 100);
         self.with_suffix(&format!("{next:02}"))
     }
 

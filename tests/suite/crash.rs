@@ -1,0 +1,361 @@
+//! `kill -9` at random instants while mail flows: nothing that got its 250 is ever lost.
+
+use crate::support::dns::Zone;
+use crate::support::root::Root;
+use crate::support::sink::Sink;
+use crate::support::wire::on_the_wire;
+use crate::support::{wait_for, wait_within};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+const MESSAGES: usize = 2000;
+const KILLS: usize = 50;
+const CLIENTS: usize = 8;
+const VICTIMS: [&str; 6] = [
+    "tcp_smtp_server",
+    "ims_master",
+    "tcp_smtp_client",
+    "tcp_smtp_server",
+    "job_controller",
+    "dispatcher",
+];
+
+/// A small generator whose seed is printed, so that a run can be repeated.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % sides
+    }
+}
+
+#[derive(Default)]
+struct Ledger {
+    /// Message number and recipients, for each that got its final 250.
+    acknowledged: Mutex<BTreeMap<usize, Vec<&'static str>>>,
+    next: AtomicUsize,
+    in_transaction: AtomicUsize,
+    over: AtomicBool,
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_over_fifty_kills() {
+    let seed = std::env::var("IMTA_SEED")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_else(|| u64::from(std::process::id()));
+    println!("seed {seed} (IMTA_SEED={seed} repeats it)");
+    let mut dice = Dice(seed);
+    let dns = Zone::default()
+        .mx("example.org", 10, "mx.example.org")
+        .a("mx.example.org", [127, 0, 0, 2])
+        .serve();
+    let root = Root::staging()
+        .nameserver(dns.address)
+        .set(&["channel:tcp_local.backoff", "PT1S"])
+        .set(&["channel:ims-ms.backoff", "PT1S"])
+        .start();
+    let sink = Sink::listen(2, root.client_port());
+    let ledger = Arc::new(Ledger::default());
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|_| {
+            let (ledger, address) = (Arc::clone(&ledger), root.smtp);
+            std::thread::spawn(move || load(&ledger, address))
+        })
+        .collect();
+    let mut inside = 0;
+    for round in 0..KILLS {
+        let target = (round + 1) * MESSAGES / (KILLS + 1);
+        wait_for("progress", || {
+            (ledger.acknowledged.lock().unwrap().len() >= target
+                || ledger.over.load(Ordering::Relaxed))
+            .then_some(())
+        });
+        inside += usize::from(strike(&root, &ledger, &mut dice, round));
+    }
+    for client in clients {
+        client.join().unwrap();
+    }
+    println!("{inside} of {KILLS} victims were inside a transaction or a delivery");
+    wait_within(Duration::from_secs(20), || {
+        TcpStream::connect(root.smtp).ok()
+    });
+    judge(&root, &sink, &ledger);
+    assert!(
+        inside >= 30,
+        "only {inside} victims were at work; the test proves too little"
+    );
+}
+
+/// Kills one program, or everything; tells whether the victim was at work.
+fn strike(root: &Root, ledger: &Ledger, dice: &mut Dice, round: usize) -> bool {
+    if dice.roll(10) == 0 {
+        let transactions = ledger.in_transaction.load(Ordering::Relaxed);
+        println!("round {round}: everything, {transactions} transactions open");
+        for (pid, _) in root.processes() {
+            drop(kill(Pid::from_raw(pid), Signal::SIGKILL));
+        }
+        wait_for("the end of everything", || {
+            root.processes().is_empty().then_some(())
+        });
+        root.start();
+        return transactions > 0;
+    }
+    let wanted = VICTIMS[dice.roll(VICTIMS.len())];
+    let instant = Duration::from_micros(dice.roll(3000) as u64);
+    let victim = wait_within(Duration::from_secs(3), || {
+        let pids = root.pids(wanted);
+        let busy = pids
+            .iter()
+            .copied()
+            .find(|pid| has_message_in_hand(*pid, root.path()));
+        busy.or_else(|| {
+            (!wanted.contains("smtp_client") && !wanted.contains("master"))
+                .then(|| pids.first().copied())
+                .flatten()
+        })
+    });
+    let Some(pid) = victim.or_else(|| root.pids("tcp_smtp_server").first().copied()) else {
+        println!("round {round}: no {wanted} to kill");
+        return false;
+    };
+    std::thread::sleep(instant);
+    let name = fs::read_link(format!("/proc/{pid}/exe")).map(|path| {
+        path.file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
+    });
+    let name = name.unwrap_or_default();
+    let holding = has_message_in_hand(pid, root.path());
+    let transactions = ledger.in_transaction.load(Ordering::Relaxed);
+    drop(kill(Pid::from_raw(pid), Signal::SIGKILL));
+    let at_work = holding || (name == "tcp_smtp_server" && transactions > 0);
+    println!(
+        "round {round}: {name} {pid}, message file open: {holding}, transactions open: {transactions}"
+    );
+    at_work
+}
+
+/// Whether a process has a message file of the queue open.
+fn has_message_in_hand(pid: i32, root: &Path) -> bool {
+    let queue = root.join("data/queue");
+    fs::read_dir(format!("/proc/{pid}/fd"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(|entry| {
+            fs::read_link(entry.path())
+                .is_ok_and(|target| target.starts_with(&queue) && target.extension().is_some())
+        })
+}
+
+fn load(ledger: &Ledger, address: SocketAddr) {
+    loop {
+        let number = ledger.next.fetch_add(1, Ordering::Relaxed);
+        if number >= MESSAGES + MESSAGES / 2
+            || ledger.acknowledged.lock().unwrap().len() >= MESSAGES
+        {
+            ledger.over.store(true, Ordering::Relaxed);
+            return;
+        }
+        let recipients: Vec<&'static str> = match number % 3 {
+            0 => vec!["bob@example.com"],
+            1 => vec!["zoe@example.org"],
+            _ => vec!["bob@example.com", "zoe@example.org"],
+        };
+        // A failed attempt is not acknowledged; the next message gets another connection.
+        if send(ledger, address, number, &recipients).is_ok() {
+            ledger
+                .acknowledged
+                .lock()
+                .unwrap()
+                .insert(number, recipients);
+        } else {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+fn send(
+    ledger: &Ledger,
+    address: SocketAddr,
+    number: usize,
+    recipients: &[&str],
+) -> std::io::Result<()> {
+    let stream = TcpStream::connect_timeout(&address, Duration::from_secs(10))?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut stream = stream;
+    expect(&mut reader, "220")?;
+    stream.write_all(b"EHLO loader.example.org\r\n")?;
+    expect(&mut reader, "250")?;
+    let open = Open::new(ledger);
+    stream.write_all(b"MAIL FROM:<eve@example.com>\r\n")?;
+    expect(&mut reader, "250")?;
+    for recipient in recipients {
+        stream.write_all(format!("RCPT TO:<{recipient}>\r\n").as_bytes())?;
+        expect(&mut reader, "250")?;
+    }
+    stream.write_all(b"DATA\r\n")?;
+    expect(&mut reader, "354")?;
+    let size = [200, 5_000, 20_000, 400_000][[0, 1, 1, 2, 1, 1, 0, 3][number % 8]];
+    stream.write_all(&on_the_wire(message(number, size).as_bytes()))?;
+    expect(&mut reader, "250")?;
+    drop(open);
+    Ok(())
+}
+
+/// Counts a transaction while it lives.
+struct Open<'a>(&'a Ledger);
+
+impl<'a> Open<'a> {
+    fn new(ledger: &'a Ledger) -> Self {
+        ledger.in_transaction.fetch_add(1, Ordering::Relaxed);
+        Self(ledger)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.in_transaction.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn expect(reader: &mut BufReader<TcpStream>, code: &str) -> std::io::Result<()> {
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 || !line.starts_with(code) {
+            return Err(std::io::Error::other(line));
+        }
+        if line.as_bytes().get(3) == Some(&b' ') {
+            return Ok(());
+        }
+    }
+}
+
+fn message(number: usize, size: usize) -> String {
+    let mut text = format!("Subject: message {number}\nX-Number: {number}\n\nnumber {number}\n");
+    while text.len() < size {
+        text.push_str("the quick brown fox jumps over the lazy dog, again and again\n");
+    }
+    text.push_str(&format!("end of {number}\n"));
+    text
+}
+
+fn judge(root: &Root, sink: &Sink, ledger: &Ledger) {
+    let acknowledged = ledger.acknowledged.lock().unwrap().clone();
+    let done = |stored: &BTreeMap<usize, usize>, relayed: &BTreeMap<usize, usize>| {
+        acknowledged.iter().all(|(number, to)| {
+            to.iter().all(|one| {
+                if one.starts_with("bob") {
+                    stored
+                } else {
+                    relayed
+                }
+                .contains_key(number)
+            })
+        })
+    };
+    let settled = wait_within(Duration::from_secs(90), || {
+        let (stored, relayed) = (in_store(root), at_sink(sink));
+        (root.all_queued().is_empty() && done(&stored, &relayed)).then_some(())
+    });
+    let (stored, relayed) = (in_store(root), at_sink(sink));
+    let queued = root.all_queued();
+    let mut lost = BTreeSet::new();
+    for (number, to) in &acknowledged {
+        for one in to {
+            let found = if one.starts_with("bob") {
+                &stored
+            } else {
+                &relayed
+            };
+            if !found.contains_key(number) {
+                lost.insert((*number, *one));
+            }
+        }
+    }
+    let duplicates: usize = stored
+        .values()
+        .chain(relayed.values())
+        .map(|count| count - 1)
+        .sum();
+    println!(
+        "acknowledged {}, in the store {}, at the sink {}, duplicates {duplicates}, still queued {}, missing {}",
+        acknowledged.len(),
+        stored.len(),
+        relayed.len(),
+        queued.len(),
+        lost.len()
+    );
+    let waiting: Vec<String> = queued
+        .iter()
+        .map(|path| {
+            fs::read(path)
+                .map(|text| String::from_utf8_lossy(&text).into_owned())
+                .unwrap_or_default()
+        })
+        .collect();
+    for (number, to) in &lost {
+        let held = waiting
+            .iter()
+            .any(|text| text.contains(&format!("\nX-Number: {number}\n")));
+        assert!(
+            held,
+            "message {number} for {to} was acknowledged and is gone\n{}",
+            root.logs()
+        );
+    }
+    assert!(
+        settled.is_some(),
+        "not everything was delivered in time: {queued:?}\n{}",
+        root.imsimta(&["qm", "jobs"])
+    );
+}
+
+/// How often each number lies in bob's mailbox; a damaged message fails the test.
+fn in_store(root: &Root) -> BTreeMap<usize, usize> {
+    let mut found = BTreeMap::new();
+    for text in root.delivered("bob@example.com") {
+        *found
+            .entry(number_of(&String::from_utf8_lossy(&text)))
+            .or_default() += 1;
+    }
+    found
+}
+
+fn at_sink(sink: &Sink) -> BTreeMap<usize, usize> {
+    let mut found = BTreeMap::new();
+    for received in sink.received() {
+        let text = String::from_utf8_lossy(&received.message).replace("\r\n", "\n");
+        *found.entry(number_of(&text)).or_default() += 1;
+    }
+    found
+}
+
+fn number_of(text: &str) -> usize {
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("X-Number: "));
+    let number = line
+        .and_then(|line| line.parse().ok())
+        .unwrap_or_else(|| panic!("no number in {text:.200}"));
+    assert!(
+        text.ends_with(&format!("end of {number}\n")),
+        "message {number} is damaged"
+    );
+    number
+}

@@ -1,0 +1,35 @@
+//! The system as an operator meets it: real executables in a fresh server root, real sockets, a
+//! real DNS server, peers of our own that misbehave on purpose.
+//!
+//! One module per behaviour; `support` does the staging. Nothing here sleeps in order to wait:
+//! every wait is for an observable fact, with a deadline, and a failure prints the server's logs.
+
+mod support;
+
+mod bad_luck;
+mod corpus;
+mod crash;
+mod layout;
+mod manual;
+mod operator;
+mod ownership;
+mod restart;
+mod smtp_in;
+mod smtp_out;
+
+/// Every file of this directory is a module above; a forgotten one would never run.
+#[test]
+fn no_file_is_left_out() {
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite");
+    let listed = include_str!("main.rs");
+    for entry in std::fs::read_dir(here).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let stem = name.trim_end_matches(".rs");
+        if !["main", "support", "snapshots"].contains(&stem) {
+            assert!(
+                listed.contains(&format!("mod {stem};")),
+                "{name} is not in main.rs"
+            );
+        }
+    }
+}

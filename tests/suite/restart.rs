@@ -1,0 +1,135 @@
+//! Restarts under load: no session is dropped, no connection is refused.
+
+use crate::support::root::Root;
+use crate::support::wait_for;
+use crate::support::wire::Wire;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+const MESSAGE: &[u8] = b"Subject: over a restart\n\nbody\n";
+
+#[test]
+fn a_restart_of_the_dispatcher_drops_no_session_and_refuses_no_connection() {
+    let root = Root::staging().start();
+    let mut sessions: Vec<Wire> = (0..20).map(|_| Wire::hello(root.smtp)).collect();
+    for wire in &mut sessions {
+        wire.say("MAIL FROM:<eve@example.com>", "250");
+    }
+    let old = root.pids("tcp_smtp_server");
+    let (stop, banners) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicUsize::new(0)),
+    );
+    let knocking = {
+        let (stop, banners, address) = (Arc::clone(&stop), Arc::clone(&banners), root.smtp);
+        std::thread::spawn(move || {
+            while !stop.load(Ordering::Relaxed) {
+                let mut wire = Wire::open(address);
+                wire.expect("220");
+                banners.fetch_add(1, Ordering::Relaxed);
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        })
+    };
+    root.run("msconfig", &["set", "log_message_id", "1"]);
+    root.imsimta(&["cnbuild"]);
+    root.imsimta(&["restart", "dispatcher"]);
+    let enough = banners.load(Ordering::Relaxed) + 50;
+    wait_for("fifty more banners", || {
+        (banners.load(Ordering::Relaxed) >= enough || knocking.is_finished()).then_some(())
+    });
+    stop.store(true, Ordering::Relaxed);
+    knocking.join().expect("every connection got a banner");
+    for wire in &mut sessions {
+        wire.say("RCPT TO:<bob@example.com>", "250");
+        wire.say("DATA", "354");
+        wire.send(&crate::support::wire::on_the_wire(MESSAGE));
+        wire.expect("250");
+    }
+    drop(sessions);
+    root.wait_for_delivered("bob@example.com", 20);
+    wait_for("the old servers' end", || {
+        root.pids("tcp_smtp_server")
+            .iter()
+            .all(|pid| !old.contains(pid))
+            .then_some(())
+    });
+    let mut wire = Wire::hello(root.smtp);
+    wire.message(
+        "eve@example.com",
+        &["bob@example.com"],
+        b"Message-id: <new-image@example.com>\n\nbody\n",
+    );
+    root.wait_for_record(&[" E 1 ", "<new-image@example.com>"]);
+}
+
+#[test]
+fn a_dead_daemon_is_replaced() {
+    let root = Root::staging().start();
+    for program in ["dispatcher", "job_controller", "tcp_smtp_server"] {
+        let mut wire = Wire::hello(root.smtp);
+        for pid in root.pids(program) {
+            nix::sys::signal::kill(
+                nix::unistd::Pid::from_raw(pid),
+                nix::sys::signal::Signal::SIGKILL,
+            )
+            .unwrap();
+        }
+        drop(wire.try_send(b"QUIT\r\n"));
+        wait_for(
+            &format!("a message to pass after the death of {program}"),
+            || {
+                let mut wire = Wire::open(root.smtp);
+                wire.stream()
+                    .set_read_timeout(Some(Duration::from_secs(5)))
+                    .ok()?;
+                wire.reply().starts_with("220").then_some(())?;
+                drop(wire.try_send(b"EHLO a\r\n"));
+                wire.reply().starts_with("250").then_some(())?;
+                Some(())
+            },
+        );
+        let before = root.delivered("bob@example.com").len();
+        let mut wire = Wire::hello(root.smtp);
+        let reply = wire.message("eve@example.com", &["bob@example.com"], MESSAGE);
+        assert!(reply.starts_with("250"), "{reply}");
+        root.wait_for_delivered("bob@example.com", before + 1);
+    }
+}
+
+#[test]
+fn stopping_and_starting_says_what_happens() {
+    let root = Root::staging().build();
+    let started = root.run("start-msg", &[]);
+    for line in [
+        "Connecting to watcher ...",
+        "Launching watcher ... ",
+        "Starting sched server ",
+        "Starting dispatcher server ",
+        "Starting job_controller server ",
+    ] {
+        assert!(started.contains(line), "{line} in {started}");
+    }
+    assert!(
+        root.run("start-msg", &["dispatcher"])
+            .contains("dispatcher server is already running")
+    );
+    let stopped = root.run("stop-msg", &["dispatcher"]);
+    assert!(
+        stopped.contains("Stopping dispatcher server ") && stopped.contains("done"),
+        "{stopped}"
+    );
+    assert!(root.pids("dispatcher").is_empty());
+    assert!(!root.pids("job_controller").is_empty());
+    root.run("start-msg", &["mta"]);
+    assert_eq!(root.pids("dispatcher").len(), 1);
+    root.run("stop-msg", &[]);
+    wait_for("nothing to run", || {
+        root.processes().is_empty().then_some(())
+    });
+    assert!(TcpStream::connect(root.smtp).is_err());
+    let again = root.run("stop-msg", &[]);
+    assert!(!again.is_empty());
+}

@@ -262,9 +262,7 @@ fn record(transaction: &Transaction, placed: &[Placed]) {
         .iter()
         .map(|file| {
             let recipients = file.envelope.recipients.iter();
-            recipients
-                .map(Recipient::original_text)
-                .collect()
+            recipients.map(Recipient::original_text).collect()
         })
         .collect();
     let mut records = Vec::new();

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! process    the process: connections from the Dispatcher, a thread for each, the end
-//!  └ conversation   one session: the answers of mta_smtp's machine come from here
+//!  └ conversation   one session, and policy: what mta_smtp's machine is answered
 //!     ├ switching   from which channel its mail comes
 //!     ├ names       what DNS says of clients and senders
 //!     ├ inquiry     VRFY, EXPN, ETRN
@@ -22,6 +22,7 @@ mod conversation;
 mod debug;
 mod inquiry;
 mod names;
+mod policy;
 mod process;
 mod records;
 mod switching;

@@ -1,0 +1,130 @@
+//! Asking the sources of aliases, in the order of `alias_magic`.
+
+use super::{Expansion, Found, alias_mark};
+use crate::enqueue::fault::Fault;
+use crate::enqueue::refusal::Refusal;
+use crate::enqueue::trace::{Step, tell};
+use mta_config::aliases::Subaddress;
+use mta_config::{Channel, ChannelOption, MtaOption};
+use mta_envelope::address::Address;
+
+impl<'a> Expansion<'a, '_> {
+    /// Asks the sources of aliases in the order of `alias_magic`.
+    pub(super) fn look_up(
+        &mut self,
+        channel: &'a Channel,
+        address: &Address,
+    ) -> Result<Found<'a>, Refusal> {
+        let context = self.context;
+        let magic = channel
+            .number(ChannelOption::Aliasmagic)
+            .unwrap_or_else(|| context.config.mta.int(MtaOption::AliasMagic));
+        let subaddress = subaddress_rule(channel);
+        let mut directory_asked = !context.directory.exists();
+        for digit in magic.to_string().chars() {
+            let found = match digit {
+                '6' | '7' | '8' | '9' if !directory_asked => {
+                    directory_asked = true;
+                    self.in_directory(address, subaddress)?
+                }
+                '4' => self.in_file(address, subaddress),
+                _ => Found::Nothing,
+            };
+            if !matches!(found, Found::Nothing) {
+                return Ok(found);
+            }
+        }
+        Ok(Found::Nothing)
+    }
+
+    fn in_file(&mut self, address: &Address, subaddress: Subaddress) -> Found<'a> {
+        let config = self.context.config;
+        let found = config
+            .aliases
+            .lookup(address.local(), address.domain(), subaddress);
+        self.recursion |= found.is_some_and(|alias| self.open.contains(&alias_mark(alias)));
+        let found = found.filter(|_| !self.recursion);
+        tell(self.trace, || Step::Alias {
+            source: "alias file",
+            key: address.to_string(),
+            found: found.map(|alias| alias.name.clone()),
+        });
+        found.map_or(Found::Nothing, Found::Alias)
+    }
+
+    fn in_directory(
+        &mut self,
+        address: &Address,
+        subaddress: Subaddress,
+    ) -> Result<Found<'a>, Refusal> {
+        let config = self.context.config;
+        let given = address.domain().unwrap_or(config.local_host());
+        // Users of the default domain are known at this host's own name, too.
+        let at_host = given.eq_ignore_ascii_case(config.local_host());
+        let own = Some(config.default_domain.as_str())
+            .filter(|domain| at_host && !domain.eq_ignore_ascii_case(given));
+        for domain in std::iter::once(given).chain(own) {
+            if let Some(found) = self.in_domain(address.local(), domain, subaddress)? {
+                return Ok(found);
+            }
+        }
+        Ok(Found::Nothing)
+    }
+
+    fn in_domain(
+        &mut self,
+        local: &str,
+        domain: &str,
+        subaddress: Subaddress,
+    ) -> Result<Option<Found<'a>>, Refusal> {
+        let split = match local.split_once('+') {
+            Some((user, sub)) if !user.is_empty() && !local.starts_with('"') => Some((user, sub)),
+            Some(_) | None => None,
+        };
+        let mut forms = vec![(format!("{local}@{domain}"), None, "directory")];
+        if let Some((user, sub)) = split {
+            if subaddress != Subaddress::Exact {
+                forms.push((format!("{user}+*@{domain}"), Some(sub), "directory"));
+            }
+            if subaddress == Subaddress::Relaxed {
+                forms.push((format!("{user}@{domain}"), Some(sub), "directory"));
+            }
+        }
+        forms.push((format!("@{domain}"), None, "catch-all"));
+        for (key, sub, source) in forms {
+            let entry = self
+                .context
+                .directory
+                .find(&key)
+                .map_err(|error| self.directory_trouble(&error))?;
+            tell(self.trace, || Step::Alias {
+                source,
+                key,
+                found: entry.as_ref().map(|entry| entry.dn.clone()),
+            });
+            if let Some(entry) = entry {
+                return Ok(Some(Found::Entry(entry, sub.map(str::to_owned))));
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) fn directory_trouble(&self, error: &mta_directory::DirectoryError) -> Refusal {
+        use mta_directory::DirectoryError as Error;
+        let fault = match error {
+            Error::Unavailable(_) => Fault::AliasTemporary,
+            Error::Ambiguous(_) => Fault::Ambiguous,
+        };
+        fault.refuse(self.context.config, self.question.recipient)
+    }
+}
+
+fn subaddress_rule(channel: &Channel) -> Subaddress {
+    if channel.is(ChannelOption::Subaddressexact) {
+        Subaddress::Exact
+    } else if channel.is(ChannelOption::Subaddresswild) {
+        Subaddress::Wild
+    } else {
+        Subaddress::Relaxed
+    }
+}

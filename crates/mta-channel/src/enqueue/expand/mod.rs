@@ -1,0 +1,335 @@
+//! From a rewritten address to its final ones, through aliases and the directory.
+//!
+//! An address on the local channel, or on one marked `aliaslocal`, is looked up; each result is
+//! rewritten from the beginning and looked up again, `max_alias_levels` deep. An alias or entry
+//! that occurs inside its own expansion is not expanded again. If some results of one recipient
+//! are good and others are not, the bad ones go to the reprocess channel, which will return
+//! them: nobody is forgotten.
+
+mod entry;
+mod look_up;
+
+use super::fault::Fault;
+use super::refusal::Refusal;
+use super::resolve::{Context, Destination, Question};
+use super::rewriting::{Rewriter, Routed};
+use super::trace::{Step, Trace, tell};
+use crate::store::StoreOptions;
+use mta_config::aliases::{AliasEntry, AliasValue};
+use mta_config::{Channel, ChannelOption, MtaOption};
+use mta_directory::entry::Entry;
+use mta_envelope::address::Address;
+use mta_envelope::names::ChannelName;
+use mta_envelope::status::Status;
+use std::sync::Arc;
+
+/// Most final addresses of one recipient.
+const MAX_DESTINATIONS: usize = 20_000;
+
+/// Limits that entries of the directory set for a message.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct SizeLimits {
+    pub(super) octets: Option<u64>,
+}
+
+/// What an address brings along from the aliases above it.
+#[derive(Clone)]
+struct Above {
+    level: usize,
+    via_alias: bool,
+    held: Option<String>,
+    sender: Option<Option<Address>>,
+    store: StoreOptions,
+    intermediate: Option<Address>,
+}
+
+/// What an address was found to stand for.
+enum Found<'c> {
+    Entry(Arc<Entry>, Option<String>),
+    Alias(&'c AliasEntry),
+    Nothing,
+}
+
+/// One expansion under way.
+pub(super) struct Expansion<'a, 't> {
+    context: Context<'a>,
+    question: &'a Question<'a>,
+    rewriter: &'a Rewriter<'a>,
+    trace: &'t mut dyn Trace,
+    /// Names of the aliases and entries that are being expanded, outermost first.
+    open: Vec<String>,
+    /// The look-up found an alias that is being expanded.
+    recursion: bool,
+    destinations: Vec<Destination>,
+    failures: Vec<(Address, Refusal)>,
+    limits: SizeLimits,
+}
+
+impl<'a, 't> Expansion<'a, 't> {
+    pub(super) fn new(
+        context: Context<'a>,
+        question: &'a Question<'a>,
+        rewriter: &'a Rewriter<'a>,
+        trace: &'t mut dyn Trace,
+    ) -> Self {
+        Self {
+            context,
+            question,
+            rewriter,
+            trace,
+            open: Vec::new(),
+            recursion: false,
+            destinations: Vec::new(),
+            failures: Vec::new(),
+            limits: SizeLimits::default(),
+        }
+    }
+
+    /// All final addresses of `routed`.
+    pub(super) fn of(mut self, routed: &Routed) -> Result<(Vec<Destination>, SizeLimits), Refusal> {
+        let above = Above {
+            level: 0,
+            via_alias: false,
+            held: None,
+            sender: None,
+            store: StoreOptions::default(),
+            intermediate: None,
+        };
+        self.expand(routed, &above)?;
+        if self.destinations.is_empty() {
+            return Err(self.worst());
+        }
+        self.send_failures_on()?;
+        Ok((self.destinations, self.limits))
+    }
+
+    /// Why there is no final address at all: a temporary reason if there is one.
+    fn worst(&self) -> Refusal {
+        let mut refusals = self.failures.iter().map(|(_, refusal)| refusal);
+        let temporary = refusals.clone().find(|refusal| refusal.is_temporary());
+        temporary
+            .or_else(|| refusals.next())
+            .cloned()
+            .unwrap_or_else(|| {
+                let text = "alias stands for nothing but itself";
+                self.permanent(Status::new(5, 4, 6), text)
+            })
+    }
+
+    /// Members that were refused while others were not are left to the reprocess channel.
+    fn send_failures_on(&mut self) -> Result<(), Refusal> {
+        if self.failures.is_empty() {
+            return Ok(());
+        }
+        let name = ChannelName::new("reprocess").ok();
+        let channel = name.and_then(|name| self.context.config.channel(&name));
+        for (address, refusal) in std::mem::take(&mut self.failures) {
+            let Some(channel) = channel else {
+                return Err(refusal);
+            };
+            tell(self.trace, || Step::Note {
+                text: format!("{address} is left to {}: {refusal}", channel.name()),
+            });
+            self.destinations.push(Destination {
+                channel: channel.name().clone(),
+                host: channel.official_host().to_owned(),
+                intermediate: address.clone(),
+                address,
+                held: None,
+                sender: None,
+                store_options: None,
+                tags: Vec::new(),
+            });
+        }
+        Ok(())
+    }
+
+    fn expand(&mut self, routed: &Routed, above: &Above) -> Result<(), Refusal> {
+        let levels = self.context.config.mta.int(MtaOption::MaxAliasLevels);
+        if above.level > usize::try_from(levels).unwrap_or(10) {
+            let text = "too many levels of alias";
+            return Err(self.permanent(Status::new(5, 4, 6), text));
+        }
+        let channel = self.context.config.channel(&routed.channel);
+        let looks_up = channel.is_some_and(|channel| {
+            channel.name().as_str() == "l" || channel.is(ChannelOption::Aliaslocal)
+        });
+        self.recursion = false;
+        let found = match channel.filter(|_| looks_up) {
+            Some(channel) => self.look_up(channel, &routed.address)?,
+            None => Found::Nothing,
+        };
+        match found {
+            Found::Entry(entry, sub) => self.entry(&entry, sub.as_deref(), &routed.address, above),
+            Found::Alias(alias) => self.alias(alias, &routed.address, above),
+            Found::Nothing => {
+                // Where every address is looked up, coming out of a list is not enough: the
+                // member itself must be known. One that is being expanded is.
+                let mut above = above.clone();
+                above.via_alias &= !looks_up || std::mem::take(&mut self.recursion);
+                self.destination(routed, channel, &above)
+            }
+        }
+    }
+
+    /// A final address, if its channel takes it.
+    fn destination(
+        &mut self,
+        routed: &Routed,
+        channel: Option<&Channel>,
+        above: &Above,
+    ) -> Result<(), Refusal> {
+        let wants_alias =
+            channel.is_some_and(|channel| channel.is(ChannelOption::Viaaliasrequired));
+        if wants_alias && !above.via_alias {
+            let recipient = self.question.recipient;
+            return Err(Fault::UnknownAlias.refuse(self.context.config, recipient));
+        }
+        if self.destinations.len() >= MAX_DESTINATIONS {
+            let text = "too many addresses in this list";
+            return Err(Refusal::temporary(
+                Status::new(4, 5, 3),
+                text,
+                self.question.recipient,
+            ));
+        }
+        let mut store = above.store.clone();
+        if let Some(flags) = channel.and_then(|c| c.limit(ChannelOption::Deliveryflags)) {
+            store.flags |= u32::try_from(flags).unwrap_or(0);
+        }
+        self.destinations.push(Destination {
+            channel: routed.channel.clone(),
+            address: routed.address.clone(),
+            intermediate: above
+                .intermediate
+                .clone()
+                .unwrap_or_else(|| routed.address.clone()),
+            host: routed.host.clone(),
+            held: above.held.clone(),
+            sender: above.sender.clone(),
+            store_options: store.to_record(),
+            tags: Vec::new(),
+        });
+        Ok(())
+    }
+
+    /// An alias of the alias file.
+    fn alias(
+        &mut self,
+        alias: &AliasEntry,
+        address: &Address,
+        above: &Above,
+    ) -> Result<(), Refusal> {
+        if alias.options.iter().any(|(name, _)| restricts(name)) {
+            let recipient = self.question.recipient;
+            return Err(Fault::AliasAccess.refuse(self.context.config, recipient));
+        }
+        let mut below = self.below(above, address);
+        if let Some(text) = alias.option("envelope_from") {
+            below.sender = Some(self.list_sender(text)?);
+        }
+        self.open.push(alias_mark(alias));
+        let mut results = Vec::with_capacity(alias.values.len());
+        for value in &alias.values {
+            match value {
+                AliasValue::Address(text) => {
+                    results.push(text.trim_start_matches(':').to_owned());
+                }
+                AliasValue::File(_) | AliasValue::Url(_) => {
+                    let recipient = self.question.recipient;
+                    let refusal = Fault::AliasFile.refuse(self.context.config, recipient);
+                    self.fail(address.clone(), refusal);
+                }
+            }
+        }
+        let done = self.each(&results, &below);
+        self.open.pop();
+        done
+    }
+
+    /// Rewrites and expands each of the results of one alias or entry.
+    fn each(&mut self, results: &[String], below: &Above) -> Result<(), Refusal> {
+        for text in results {
+            tell(self.trace, || Step::Expanded { to: text.clone() });
+            let done = self.read(text).and_then(|address| {
+                let whole = self.complete(address)?;
+                let routed =
+                    self.rewriter
+                        .forward(whole.as_str(), self.question.recipient, self.trace)?;
+                self.expand(&routed, below)
+            });
+            if let Err(refusal) = done {
+                match self.read(text) {
+                    Ok(address) => self.fail(address, refusal),
+                    Err(_) => return Err(refusal),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A result that cannot be had; what becomes of it depends on the others.
+    fn fail(&mut self, address: Address, refusal: Refusal) {
+        tell(self.trace, || Step::Refused {
+            address: address.to_string(),
+            refusal: refusal.to_string(),
+        });
+        self.failures.push((address, refusal));
+    }
+
+    fn below(&self, above: &Above, address: &Address) -> Above {
+        Above {
+            level: above.level + 1,
+            via_alias: true,
+            held: above.held.clone(),
+            sender: above.sender.clone(),
+            store: StoreOptions::default(),
+            intermediate: Some(address.clone()),
+        }
+    }
+
+    fn read(&self, text: &str) -> Result<Address, Refusal> {
+        Address::parse(text.trim_matches(['<', '>'])).map_err(|error| {
+            let text = format!("alias with an illegal address ({error})");
+            self.permanent(Status::new(5, 1, 3), &text)
+        })
+    }
+
+    /// An alias value without domain means this host.
+    fn complete(&self, address: Address) -> Result<Address, Refusal> {
+        if address.domain().is_some() {
+            return Ok(address);
+        }
+        Address::join(address.as_str(), self.context.config.local_host())
+            .map_err(|error| self.permanent(Status::new(5, 1, 3), &error.to_string()))
+    }
+
+    /// The envelope From that a list asks for.
+    fn list_sender(&self, text: &str) -> Result<Option<Address>, Refusal> {
+        let text = text.trim();
+        let text = match text.get(..7) {
+            Some(scheme) if scheme.eq_ignore_ascii_case("mailto:") => &text[7..],
+            Some(_) | None => text,
+        };
+        if text.is_empty() || text == "<>" {
+            return Ok(None);
+        }
+        self.read(text).and_then(|a| self.complete(a)).map(Some)
+    }
+
+    fn permanent(&self, status: Status, text: &str) -> Refusal {
+        Refusal::permanent(status, text, self.question.recipient)
+    }
+}
+
+/// Whether an alias option says who may post. None of them can be checked yet, so that a list
+/// which has one takes nothing rather than everything.
+fn restricts(option: &str) -> bool {
+    ["auth_", "cant_", "moderator_", "hold_"]
+        .iter()
+        .any(|word| option.contains(word))
+}
+
+fn alias_mark(alias: &AliasEntry) -> String {
+    format!("alias {}", alias.name.to_lowercase())
+}

@@ -40,30 +40,33 @@ pub(super) enum Fault {
 
 impl Fault {
     const fn row(self) -> (MtaOption, u16, Status) {
-        macro_rules! row {
-            ($option:ident, $code:literal, $class:literal $subject:literal $detail:literal) => {
-                (
-                    MtaOption::$option,
-                    $code,
-                    Status::new($class, $subject, $detail),
-                )
-            };
-        }
         match self {
-            Self::UnknownHost => row!(ErrorTextUnknownHost, 550, 5 1 2),
-            Self::UnknownAlias => row!(ErrorTextUnknownAlias, 550, 5 1 1),
-            Self::InactiveUser => row!(ErrorTextInactiveUser, 452, 4 2 1),
-            Self::InactiveGroup => row!(ErrorTextInactiveGroup, 452, 4 2 1),
-            Self::OverQuota => row!(ErrorTextOverQuota, 452, 4 2 2),
-            Self::DisabledUser => row!(ErrorTextDisabledUser, 550, 5 2 1),
-            Self::DisabledGroup => row!(ErrorTextDisabledGroup, 550, 5 2 1),
-            Self::DeletedUser => row!(ErrorTextDeletedUser, 550, 5 1 6),
-            Self::DeletedGroup => row!(ErrorTextDeletedGroup, 550, 5 1 6),
-            Self::Ambiguous => row!(ErrorTextDuplicateAddrs, 452, 4 2 0),
-            Self::AliasTemporary => row!(ErrorTextAliasTemp, 452, 4 4 3),
-            Self::AliasFile => row!(ErrorTextAliasFileerror, 452, 4 2 0),
-            Self::AliasAccess => row!(ErrorTextAliasAuth, 550, 5 7 1),
-            Self::NoSpace => row!(ErrorTextInsufQueueSpace, 452, 4 3 1),
+            Self::UnknownHost => (MtaOption::ErrorTextUnknownHost, 550, Status::new(5, 1, 2)),
+            Self::UnknownAlias => (MtaOption::ErrorTextUnknownAlias, 550, Status::new(5, 1, 1)),
+            Self::InactiveUser => (MtaOption::ErrorTextInactiveUser, 452, Status::new(4, 2, 1)),
+            Self::InactiveGroup => (MtaOption::ErrorTextInactiveGroup, 452, Status::new(4, 2, 1)),
+            Self::OverQuota => (MtaOption::ErrorTextOverQuota, 452, Status::new(4, 2, 2)),
+            Self::DisabledUser => (MtaOption::ErrorTextDisabledUser, 550, Status::new(5, 2, 1)),
+            Self::DisabledGroup => (MtaOption::ErrorTextDisabledGroup, 550, Status::new(5, 2, 1)),
+            Self::DeletedUser => (MtaOption::ErrorTextDeletedUser, 550, Status::new(5, 1, 6)),
+            Self::DeletedGroup => (MtaOption::ErrorTextDeletedGroup, 550, Status::new(5, 1, 6)),
+            Self::Ambiguous => (
+                MtaOption::ErrorTextDuplicateAddrs,
+                452,
+                Status::new(4, 2, 0),
+            ),
+            Self::AliasTemporary => (MtaOption::ErrorTextAliasTemp, 452, Status::new(4, 4, 3)),
+            Self::AliasFile => (
+                MtaOption::ErrorTextAliasFileerror,
+                452,
+                Status::new(4, 2, 0),
+            ),
+            Self::AliasAccess => (MtaOption::ErrorTextAliasAuth, 550, Status::new(5, 7, 1)),
+            Self::NoSpace => (
+                MtaOption::ErrorTextInsufQueueSpace,
+                452,
+                Status::new(4, 3, 1),
+            ),
         }
     }
 

@@ -34,11 +34,6 @@ mod split;
 mod trace;
 mod transaction;
 
-#[cfg(test)]
-mod tests;
-#[cfg(test)]
-pub(crate) use tests::config as test_config;
-
 pub use message::{Enqueued, MessageWriter};
 pub use refusal::Refusal;
 pub use resolve::{Context, Destination, Effects, Question, Resolution, resolve};
@@ -311,3 +306,8 @@ pub fn log_options(config: &Config) -> mta_log::layout::Options {
         separate_connections: mta.flag(MtaOption::SeparateConnectionLog),
     }
 }
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(crate) use tests::config as test_config;

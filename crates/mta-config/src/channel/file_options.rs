@@ -36,7 +36,7 @@ macro_rules! file_options {
 }
 
 file_options! {
-    "ALLOW_ETRNS_PER_SESSION", COUNT, "1", unused, "ETRNs in one session.";
+    "ALLOW_ETRNS_PER_SESSION", COUNT, "1", used, "ETRNs in one session.";
     "ALLOW_RECIPIENTS_PER_TRANSACTION", COUNT, "128", used, "Recipients of one message.";
     "REJECT_RECIPIENTS_PER_TRANSACTION", COUNT, "", used, "Recipients beyond which the whole message is refused.";
     "ALLOW_REJECTIONS_BEFORE_DEFERRAL", COUNT, "", used, "Refused recipients beyond which further ones are deferred.";
@@ -46,7 +46,7 @@ file_options! {
     "BANNER_ADDITION", Text, "", used, "Text behind the banner.";
     "BANNER_HOST", Text, "", used, "Host name in the banner, and in our EHLO.";
     "CUSTOM_VERSION_STRING", Text, "", used, "Version text in the banner.";
-    "BANNER_PURGE_DELAY", COUNT, "0", unused, "Hundredths of a second before the banner in which nothing may arrive.";
+    "BANNER_PURGE_DELAY", COUNT, "0", used, "Hundredths of a second before the banner in which nothing may arrive.";
     "CHECK_SOURCE", Switch, "1", used, "Whether the peer's real name is noted and the channel switched.";
     "COMMAND_RECEIVE_TIME", Real, "10", used, "Wait for a command.";
     "COMMAND_TRANSMIT_TIME", Real, "10", unused, "Wait while sending a command.";
@@ -62,18 +62,18 @@ file_options! {
     "STATUS_MAIL_RECEIVE_TIME", Real, "10", unused, "Wait for the answer to MAIL FROM.";
     "STATUS_RCPT_RECEIVE_TIME", Real, "10", unused, "Wait for the answer to RCPT TO.";
     "STATUS_RECEIVE_TIME", Real, "10", unused, "Wait for any other answer.";
-    "STATUS_TRANSMIT_TIME", Real, "10", unused, "Wait while sending an answer.";
+    "STATUS_TRANSMIT_TIME", Real, "10", used, "Wait while sending an answer.";
     "TIMEOUT_MULTIPLIER", Real, "60", used, "Seconds in the unit of all times.";
     "SESSION_TIME", Real, "", used, "Longest session.";
     "FAST_SMTP_SESSION_TIME_LIMIT", COUNT, "30", unused, "Seconds after which a vanished client is remembered.";
     "REUSE_TIMED_OUT_TRANSFERS", Switch, "1", unused, "Recognise what such a client sends again.";
     "DISABLE_ADDRESS", Switch, "1", unused, "Whether XADR is off.";
     "DISABLE_CIRCUIT", Switch, "1", unused, "Whether XCIR is off.";
-    "DISABLE_EXPAND", Switch, "0", unused, "Whether EXPN is off.";
+    "DISABLE_EXPAND", Switch, "0", used, "Whether EXPN is off.";
     "DISABLE_GENERAL", Switch, "1", unused, "Whether XGEN is off.";
     "DISABLE_STATUS", Switch, "1", unused, "Whether XSTA is off.";
     "DISABLE_SEND", Switch, "1", unused, "Whether SEND, SAML and SOML are off.";
-    "HIDE_VERIFY", Switch, "0", unused, "Whether VRFY is answered vaguely.";
+    "HIDE_VERIFY", Switch, "0", used, "Whether VRFY is answered vaguely.";
     "LOG_BANNER", Switch, "", unused, "Whether records carry the banner.";
     "LOG_TRANSPORTINFO", Switch, "", unused, "Whether records carry the connection.";
     "MAX_CLIENT_THREADS", Integer(1, 1_000), "10", used, "Connections of one client process.";

@@ -5,7 +5,7 @@ use mta_command::message::Message;
 use mta_command::output;
 use mta_command::switches::{Switch, Value, Verb};
 use mta_config::Config;
-use mta_config::image;
+use mta_config::{image, source};
 use serde::Serialize;
 use std::fmt;
 use std::io::IsTerminal as _;
@@ -67,7 +67,7 @@ pub(crate) fn run(context: &Context, typed: &[String]) -> Outcome {
     }
     if words.is_on("unused", false) {
         let view = Unused {
-            unused: unused(&config),
+            unused: unused(context)?,
         };
         output::show(&view, words.is_on("json", false));
         return Ok(());
@@ -101,20 +101,15 @@ pub(crate) fn run(context: &Context, typed: &[String]) -> Outcome {
     Ok(())
 }
 
-/// What is set and has no effect: MTA options and channel options that no code uses.
-fn unused(config: &Config) -> Vec<String> {
-    let options = config.mta.iter().filter(|(option, _)| !option.row().in_use);
-    let mut found: Vec<String> = options
-        .map(|(option, _)| format!("mta.{}", option.name()))
-        .collect();
-    for channel in config.channels.iter() {
-        for (option, _) in channel
-            .settings()
-            .filter(|(option, _)| !option.row().in_use)
-        {
-            found.push(format!("channel:{}.{}", channel.name(), option.name()));
+/// What is set and has no effect, by full name.
+fn unused(context: &Context) -> Result<Vec<String>, Failure> {
+    match source::read_tree(&context.root) {
+        Ok((tree, _)) => Ok(source::unused(&tree)),
+        Err(faults) => {
+            for fault in faults {
+                eprintln!("{fault}");
+            }
+            Err(Failure::Silent(1))
         }
     }
-    found.sort();
-    found
 }

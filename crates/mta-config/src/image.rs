@@ -425,9 +425,11 @@ pub fn status(root: &ServerRoot) -> ImageStatus {
 }
 
 /// Whether every text file was changed before the image was written, so that there is no need
-/// to read them. Equal times prove nothing: clocks are coarse.
+/// to read them. What counts is the time of the last change of the file itself, which a copy
+/// with an old date cannot pretend; equal times prove nothing, as clocks are coarse.
 fn older_text(root: &ServerRoot, image: &Path) -> bool {
-    let changed = |path: &Path| std::fs::metadata(path).and_then(|file| file.modified());
+    let changed =
+        |path: &Path| std::fs::metadata(path).map(|file| (file.ctime(), file.ctime_nsec()));
     let Ok(written) = changed(image) else {
         return false;
     };

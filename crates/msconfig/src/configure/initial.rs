@@ -334,8 +334,9 @@ mod tests {
     use mta_config::source::save;
     use mta_config::{ChannelOption, Config, Restricted, ServerRoot};
     use mta_envelope::names::ChannelName;
-    use mta_mapping::{Input, NoCallouts};
+    use mta_mapping::{Callouts, Input, NoCallouts, Tables, TemporaryFailure};
     use mta_process::privilege::Identity;
+    use mta_rewrite::{Owner, Question, Surroundings, rewrite};
 
     fn arguments() -> Arguments {
         Arguments {
@@ -428,6 +429,72 @@ mod tests {
                 .mappings
                 .map("INTERNAL_IP", &input, &NoCallouts, silent);
             assert_eq!(mapped.flags.contains('Y'), internal, "{address}");
+        }
+    }
+
+    /// The configuration as rewriting sees it; the directory knows both domains.
+    struct World(Config);
+
+    impl Callouts for World {}
+
+    impl Surroundings for World {
+        fn tables(&self) -> &Tables {
+            &self.0.mappings
+        }
+
+        fn local_host(&self) -> &str {
+            self.0.local_host()
+        }
+
+        fn channel_owning(&self, host: &str) -> Option<Owner<'_>> {
+            let (channel, _) = self.0.channels.by_host(host)?;
+            Some(match channel.name().as_str() {
+                "l" => Owner::local(channel.name(), channel.official_host()),
+                _ => Owner::of(channel.name(), channel.official_host()),
+            })
+        }
+
+        fn domain_is_local(&self, domain: &str) -> Result<bool, TemporaryFailure> {
+            Ok(["example.com", "example.org"].contains(&domain))
+        }
+    }
+
+    #[test]
+    fn addresses_find_their_channels() {
+        let world = World(loaded());
+        let source = ChannelName::new("tcp_local").unwrap();
+        // Where a rule leaves no domain, the enqueue path puts the channel's own host.
+        let table = [
+            ("ada@example.com", "l", "ada@example.com"),
+            ("bob@example.org", "l", "bob@example.org"),
+            ("ada@mail.example.com", "l", "ada@mail.example.com"),
+            ("eve@example.net", "tcp_local", "eve@example.net"),
+            ("eve@[198.51.100.7]", "tcp_local", "eve@[198.51.100.7]"),
+            ("ada@ims-ms-daemon", "ims-ms", "ada@"),
+            ("ada@process-daemon", "process", "ada@"),
+            ("ada@bitbucket-daemon", "bitbucket", "ada@"),
+        ];
+        for (address, channel, rewritten) in table {
+            let question = Question::envelope_to(address, &source);
+            let silent = &mut mta_rewrite::Silent;
+            let found = rewrite(&world.0.rules, &question, &world, silent).unwrap();
+            let found = (found.channel.as_str(), found.address.as_str());
+            assert_eq!(found, (channel, rewritten), "{address}");
+        }
+    }
+
+    #[test]
+    fn the_address_of_an_internal_host_switches_to_the_intranet() {
+        let world = World(loaded());
+        let source = ChannelName::new("tcp_local").unwrap();
+        for (address, channel) in [
+            ("x@[192.0.2.77]", "tcp_intranet"),
+            ("x@[127.0.0.1]", "tcp_local"),
+        ] {
+            let question = Question::envelope_from(address, &source, None);
+            let silent = &mut mta_rewrite::Silent;
+            let found = rewrite(&world.0.rules, &question, &world, silent).unwrap();
+            assert_eq!(found.channel.as_str(), channel, "{address}");
         }
     }
 }

@@ -227,3 +227,92 @@ fn ask_secret(name: &str) -> Result<String, Error> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mta_config::source::name::{Path, Scope};
+    use mta_config::source::tree::Content;
+
+    fn root() -> (tempfile::TempDir, ServerRoot) {
+        let directory = tempfile::tempdir().unwrap();
+        let root = ServerRoot::new(directory.path().to_owned());
+        std::fs::create_dir(root.config()).unwrap();
+        std::fs::write(root.restricted(), "user=mailsrv\n").unwrap();
+        let note = save::Note {
+            time: 0,
+            user: "mailsrv",
+            remark: "initial",
+        };
+        save::save(&root, &Tree::default(), note).unwrap();
+        (directory, root)
+    }
+
+    fn command(line: &str) -> Command {
+        Command::parse(&mta_command::prompt::split(line).unwrap()).unwrap()
+    }
+
+    fn value(root: &ServerRoot, name: &str) -> Option<Content> {
+        let (tree, _) = source::read_tree(root).unwrap();
+        let entry = tree.get(Scope::Role, &Path::parse(name).unwrap());
+        entry.map(|entry| entry.settings[0].content.clone())
+    }
+
+    #[test]
+    fn two_at_once_lose_no_change() {
+        let (_directory, root) = root();
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let root = &root;
+                scope.spawn(move || {
+                    for number in 0..8 {
+                        let line = format!("set alias:t{thread}n{number}.alias_entry a@b");
+                        once(root, &command(&line)).unwrap();
+                    }
+                });
+            }
+        });
+        let (tree, _) = source::read_tree(&root).unwrap();
+        assert_eq!(tree.entries().len(), 32);
+        assert_eq!(save::history(&root).unwrap().len(), 33);
+    }
+
+    #[test]
+    fn a_dialogue_does_not_write_over_the_change_of_another() {
+        let (_directory, root) = root();
+        let mut session = Session::open(&root).unwrap();
+        session.run(&command("set mm_debug 5")).unwrap();
+        once(&root, &command("set log_message_id 1")).unwrap();
+        let refused = session.run(&command("write")).unwrap_err();
+        assert!(matches!(refused, Error::Changed));
+        assert!(session.is_changed());
+        assert_eq!(value(&root, "mta.mm_debug"), None);
+        assert_eq!(
+            value(&root, "mta.log_message_id"),
+            Some(Content::Text("1".into()))
+        );
+    }
+
+    #[test]
+    fn an_earlier_configuration_comes_back() {
+        let (_directory, root) = root();
+        once(&root, &command("set mm_debug 5")).unwrap();
+        once(&root, &command("set mm_debug 6")).unwrap();
+        once(&root, &command("revert 2")).unwrap();
+        assert_eq!(
+            value(&root, "mta.mm_debug"),
+            Some(Content::Text("5".into()))
+        );
+        let missing = once(&root, &command("revert 77")).unwrap_err();
+        assert_eq!(missing.to_string(), "No saved configuration 77");
+    }
+
+    #[test]
+    fn a_refused_change_writes_nothing() {
+        let (_directory, root) = root();
+        let before = source::digest_of(&root);
+        once(&root, &command("set mm_debug five")).unwrap_err();
+        assert_eq!(source::digest_of(&root), before);
+        assert_eq!(save::history(&root).unwrap().len(), 1);
+    }
+}

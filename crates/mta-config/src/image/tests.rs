@@ -241,7 +241,33 @@ fn a_changed_text_makes_the_image_stale() {
     assert_eq!(status(&root), ImageStatus::Current);
 }
 
+/// A value that the option's row allows, made of a number.
+fn value(option: MtaOption, seed: u32) -> Option<Value> {
+    let texts = [
+        seed.to_string(),
+        format!("{}.5", seed % 9),
+        format!("t\u{e4}xt {seed}"),
+    ];
+    texts
+        .iter()
+        .find_map(|text| option.row().kind.read(text).ok())
+}
+
 proptest! {
+    #[test]
+    fn any_options_survive(chosen in proptest::collection::vec((0..crate::option::ROWS.len(), any::<u32>()), 0..40)) {
+        let mut config = config();
+        for (at, seed) in chosen {
+            let option = crate::option::ROWS[at].option;
+            if let Some(value) = value(option, seed) {
+                config.mta.set(option, value);
+            }
+        }
+        let image = compose(&config, [7; 32]).unwrap();
+        let read = assemble(&take_apart(&image).unwrap()).unwrap();
+        prop_assert_eq!(read.mta, config.mta);
+    }
+
     #[test]
     fn damage_is_always_noticed(at in 0_usize..4096, bit in 0_u8..8, cut in any::<bool>()) {
         let mut image = compose(&config(), [7; 32]).unwrap();

@@ -240,7 +240,7 @@ mta_options! {
     PostDebug "post_debug", ANY, "0", open unused, "Debugging of the post job.";
 
     // Headers and identification.
-    IdDomain "id_domain", Text, "", open unused, "Right side of identifiers; the local host's name when unset.";
+    IdDomain "id_domain", Text, "", open used, "Right side of identifiers; the local host's name when unset.";
     ReceivedDomain "received_domain", Text, "", open used, "Name behind `by` in Received lines of the SMTP server; the local host's name when unset.";
     ReceivedVersion "received_version", Text, "", open used, "Version text in Received lines.";
     CommentChars "comment_chars", Text, "40", open unused, "Codes of the characters that open a comment.";

@@ -1,10 +1,13 @@
 //! # NAME
+//!
 //! configure - make the first configuration of a server root
 //!
 //! # SYNOPSIS
+//!
 //! `configure --host FQDN --domain DOMAIN[,DOMAIN...] [OPTION...]`
 //!
 //! # DESCRIPTION
+//!
 //! Writes a complete Unified Configuration into the server root that this program was installed
 //! in: channels, rewrite rules, mapping tables, services, pools and tasks of a fresh
 //! installation, a directory with the accounts asked for, and the templates of notices. It makes
@@ -17,30 +20,47 @@
 //! `ADDRESS password: PASSWORD`. Only hashes of it are kept.
 //!
 //! # FILES
-//! `config/config.xml`, `config/xpass.xml`: the options, and those that are secret.
-//! `config/restricted.cnf`: the accounts of the server; belongs to root, or to whoever runs this.
-//! `config/directory.ldif`: domains and accounts. A directory that was there before is kept as
-//! `directory.ldif.N`.
-//! `config/return_*.txt`: the templates of notices.
-//! `config/old-configs`: earlier configurations.
+//!
+//! `config/config.xml`
+//! : the options
+//!
+//! `config/xpass.xml`
+//! : passwords and other secrets
+//!
+//! `config/restricted.cnf`
+//! : the account of the server; belongs to root, or to whoever runs this
+//!
+//! `config/directory.ldif`
+//! : domains and accounts; one that was there before is kept as `directory.ldif.N`
+//!
+//! `config/return_*.txt`
+//! : the templates of notices
+//!
+//! `config/old-configs`
+//! : earlier configurations
 //!
 //! # SIGNALS
+//!
 //! None is handled. A run that is interrupted leaves no `config.xml`, unless there was one.
 //!
 //! # SECURITY
+//!
 //! Reads nothing but its arguments and the terminal. As root it makes the directories, writes
 //! `restricted.cnf` and then gives up root for good, so that no other file comes to belong to
 //! root. Passwords appear on standard output and nowhere else in clear.
 //!
 //! # DIAGNOSTICS
+//!
 //! Exit status 0 when the configuration is there and loads, 1 otherwise, with one line on
 //! standard error; 2 for arguments that cannot be understood.
 //!
 //! # BUGS
+//!
 //! There is no LMTP server yet, so `--lmtp-port` is refused.
 //!
 //! # SEE ALSO
-//! msconfig(1), imsimta(1), start-msg(1)
+//!
+//! msconfig(1), imsimta(1), start-msg(8)
 
 use std::net::IpAddr;
 use std::path::PathBuf;

@@ -1,10 +1,13 @@
 //! # NAME
+//!
 //! msconfig - show and change the configuration
 //!
 //! # SYNOPSIS
+//!
 //! `msconfig [-json] [COMMAND [WORD...]]`
 //!
 //! # DESCRIPTION
+//!
 //! Without a command, `msconfig` reads commands: from a terminal with the prompt `msconfig> `,
 //! which becomes `msconfig# ` while there are changes that were not written, or from a pipe
 //! without a prompt. With a command it runs this one, and a change is written at once.
@@ -41,6 +44,7 @@
 //! configuration is in use, and the programs concerned were restarted.
 //!
 //! # FILES
+//!
 //! `config/config.xml`
 //! : the options
 //!
@@ -57,24 +61,29 @@
 //! : held while the configuration is written
 //!
 //! # SIGNALS
+//!
 //! None is handled. Files are written aside and renamed, so that a program that is interrupted
 //! leaves the old or the new configuration.
 //!
 //! # SECURITY
+//!
 //! As root, it becomes the owner of the configuration directory before it reads anything, except
 //! to change `restricted.cnf`. It trusts its terminal and those files.
 //!
 //! # DIAGNOSTICS
+//!
 //! Exit status 1 with one line on standard error, such as `Unknown option: NAME`, `Ambiguous
 //! option: NAME`, `Invalid value for NAME: expected integer`, `Option NAME is restricted; use set
 //! -restricted`, `Option NAME is restricted; must be root`, `No options match "PATTERN"`,
 //! `Configuration was changed by another process; write refused`.
 //!
 //! # BUGS
+//!
 //! `edit`, `import`, `export` and recipes are not there yet.
 //!
 //! # SEE ALSO
-//! configure(8), imsimta(8)
+//!
+//! configure(1), imsimta(1)
 
 use std::process::ExitCode;
 

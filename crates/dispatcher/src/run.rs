@@ -26,6 +26,7 @@ use mta_process::{privilege, start};
 
 use crate::balance;
 use crate::debug::{Log, Topic};
+use crate::server::Server;
 use crate::service::{Listener, Service};
 use crate::{Arguments, Error};
 
@@ -354,7 +355,7 @@ impl Dispatcher {
             State::Leaving { until } => {
                 let under_way = self.services.iter().any(|service| {
                     !service.orphans.is_empty()
-                        || service.servers.iter().any(|s| s.is_handing_over())
+                        || service.servers.iter().any(Server::is_handing_over)
                 });
                 if under_way && now < until {
                     return false;

@@ -67,7 +67,7 @@ impl Wishes {
                 "ha" => wishes.ha = true,
                 "watcher" => wishes.watcher = true,
                 "mta" | "smtp" | "imta" => {
-                    wishes.components.extend(["dispatcher", "job_controller"])
+                    wishes.components.extend(["dispatcher", "job_controller"]);
                 }
                 name => match KINDS.iter().find(|kind| kind.name == name) {
                     Some(kind) => wishes.components.push(kind.name),

@@ -31,7 +31,14 @@ pub(super) fn a_dead_server_takes_only_its_own_sessions() {
     let stage = Stage::new(r#"<option name="min_conns" type="integer">1</option>"#);
     let _dispatcher = stage.start();
     let mut first = stage.connect();
-    stage.until("another worker", || stage.statistics().workers >= 2);
+    stage.until("another worker", || {
+        let servers = stage.statistics().servers;
+        servers
+            .iter()
+            .filter(|server| server.state == "serving")
+            .count()
+            >= 2
+    });
     let mut second = stage.connect();
     assert_ne!(first.server, second.server);
     Signal::Kill.send(first.server).unwrap();

@@ -395,7 +395,7 @@ pub fn write(root: &ServerRoot, config: &Config) -> Result<(), ImageError> {
 /// Writes an image to any file.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_file(path: &Path, root: &ServerRoot, config: &Config) -> Result<(), ImageError> {
     let image = compose(config, source::digest_of(root))?;
     let failed = |source| ImageError::Io {

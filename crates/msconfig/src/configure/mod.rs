@@ -1,7 +1,7 @@
 //! `configure`: makes the first configuration of a server root.
 //!
-//! Everything is decided before anything is written ([`plan`]); then the directories are made,
-//! root is given up, and the files are written ([`place`]). `config.xml` comes last, so that a
+//! Everything is decided before anything is written (`plan`); then the directories are made,
+//! root is given up, and the files are written (`place`). `config.xml` comes last, so that a
 //! run that was interrupted leaves no root that looks configured.
 
 mod accounts;

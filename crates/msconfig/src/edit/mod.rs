@@ -1,8 +1,8 @@
 //! `msconfig`: shows and changes the options.
 //!
-//! A command changes an option tree in memory ([`change`]) or shows it ([`show`]); the session
-//! ([`session`]) reads that tree and writes it back. On the command line each change is written
-//! at once, under a lock from reading to writing; in the dialogue ([`dialogue`]) changes wait for
+//! A command changes an option tree in memory (`change`) or shows it (`show`); the session
+//! (`session`) reads that tree and writes it back. On the command line each change is written
+//! at once, under a lock from reading to writing; in the dialogue (`dialogue`) changes wait for
 //! `write`, which refuses when somebody else wrote in between.
 
 mod change;

@@ -1,7 +1,7 @@
 //! From text files to a configuration: one reader per file kind, every fault with file and line.
 //!
 //! `config.xml` and `xpass.xml` make one option tree ([`tree`], [`xml`]), whose names ([`name`])
-//! are those of the schema ([`schema`]); `restricted.cnf` names the accounts. [`interpret`]
+//! are those of the schema ([`schema`]); `restricted.cnf` names the accounts. `interpret`
 //! turns the tree into a [`Config`]; [`save`] writes a changed tree back.
 
 pub mod fields;

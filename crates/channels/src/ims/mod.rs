@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mta_channel::dequeue::{Deliverer, JobThread, Message, run_master};
+use mta_channel::enqueue::Enqueuer;
 use mta_channel::store::{Mailbox, StoreOptions};
 use mta_config::{Config, MtaOption};
 use mta_envelope::envelope::{Envelope, Recipient};
@@ -55,7 +56,10 @@ pub fn run(arguments: &Arguments) -> Result<(), Error> {
     run_master(&setup, &|thread: &JobThread| {
         let users = thread.root.store().join("user");
         let store = Store::new(&thread.config, users, Arc::clone(&known), started);
-        Box::new(store)
+        Box::new(Store {
+            accounts: Some(thread.enqueuer.clone()),
+            ..store
+        })
     })?;
     Ok(())
 }
@@ -67,6 +71,8 @@ struct Store {
     default_domain: String,
     hostname: String,
     over_quota: String,
+    /// Who knows the accounts.
+    accounts: Option<Enqueuer>,
     known: Arc<Known>,
     started: u64,
 }
@@ -130,6 +136,7 @@ impl Store {
             default_domain: config.default_domain.clone(),
             hostname,
             over_quota: over_quota.unwrap_or("user over quota").to_owned(),
+            accounts: None,
             known,
             started,
         }
@@ -159,14 +166,21 @@ impl Store {
             message.debug(|| format!("{}: was delivered before", recipient.address));
             return Ok(delivered());
         }
-        let quota = if options.flags & OVER_QUOTA == 0 {
+        let mut quota = if options.flags & OVER_QUOTA == 0 {
             Quota::of(options.quota, options.message_quota)
         } else {
             Quota::default()
         };
         if !quota::has_room(inbox.path(), quota, letter.envelope.size)? {
-            let report = Report::local(Status::new(4, 2, 2), &self.over_quota);
-            return Ok(Outcome::Deferred(report));
+            // The limits are those of the time when the message came in; the operator may have
+            // raised them since.
+            quota = self
+                .present_quota(&mailbox.uid, domain, recipient)
+                .unwrap_or(quota);
+            if !quota::has_room(inbox.path(), quota, letter.envelope.size)? {
+                let report = Report::local(Status::new(4, 2, 2), &self.over_quota);
+                return Ok(Outcome::Deferred(report));
+            }
         }
         let stored = target.store(&name, |out| {
             write_trace(out, letter.envelope, recipient)?;
@@ -174,6 +188,10 @@ impl Store {
             io::copy(&mut message.body()?, out)?;
             Ok(())
         })?;
+        message.debug(|| {
+            let place = target.path().display();
+            format!("{}: {name} in {place}, {stored:?}", recipient.address)
+        });
         if let Stored::New { size } = stored
             && let Err(error) = quota::add(inbox.path(), quota, size)
         {
@@ -181,6 +199,27 @@ impl Store {
             message.trouble(&format!("{}: maildirsize: {error}", recipient.address));
         }
         Ok(delivered())
+    }
+
+    /// The limits in the user's entry as it is now, if it can be found by an address.
+    fn present_quota(&self, uid: &str, domain: &str, recipient: &Recipient) -> Option<Quota> {
+        let directory = self.accounts.as_ref()?.directory();
+        let usual = format!("{uid}@{domain}");
+        let original = recipient
+            .original
+            .as_ref()
+            .map(|(_, address)| address.as_str());
+        let entry = [Some(usual.as_str()), original]
+            .into_iter()
+            .flatten()
+            .filter_map(|address| directory.find(address).ok().flatten())
+            .find(|entry| {
+                entry
+                    .uid()
+                    .is_some_and(|found| found.eq_ignore_ascii_case(uid))
+            })?;
+        let number = |name| entry.first(name).and_then(|text| text.trim().parse().ok());
+        Some(Quota::of(number("mailquota"), number("mailmsgquota")))
     }
 
     /// The folder that was asked for, or the inbox.

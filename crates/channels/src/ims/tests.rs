@@ -1,4 +1,5 @@
 use super::*;
+use crate::world::World;
 use mta_channel::dequeue::{Content, DebugLog};
 use mta_envelope::address::Address;
 use mta_envelope::envelope::Priority;
@@ -32,6 +33,7 @@ fn store(dir: &Path) -> Store {
         default_domain: "example.com".into(),
         hostname: "mail.example.com".into(),
         over_quota: "user over quota".into(),
+        accounts: None,
         known: Arc::default(),
         started: 2_000_000_000,
     }
@@ -156,6 +158,24 @@ fn over_quota_stays_in_the_queue_unless_the_flags_say_otherwise() {
     assert_eq!(words, ["4.2.2", "ok", "4.2.2", "ok"]);
     let size = fs::read_to_string(dir.path().join("user/example.com/room/maildirsize")).unwrap();
     assert_eq!(size, "10000S,5C\n0 0\n48 1\n");
+}
+
+#[test]
+fn a_quota_that_was_raised_helps_mail_that_waits() {
+    let world = World::new();
+    let mut store = Store {
+        accounts: Some(world.enqueuer.clone()),
+        ..store(world.root.root())
+    };
+    let waiting = || {
+        vec![
+            recipient("ada@ims-ms-daemon", "quota=10"),
+            recipient("nobody@ims-ms-daemon", "quota=10"),
+        ]
+    };
+    let outcomes = deliver(&mut store, waiting());
+    assert_eq!(outcomes[0], delivered(), "the entry has no quota now");
+    assert!(matches!(outcomes[1], Outcome::Deferred(_)));
 }
 
 #[test]

@@ -277,7 +277,7 @@ fn opening(name: &str, envelope: &Envelope, host: &str) -> String {
         format!(" for {host}")
     };
     format!(
-        "{name}: from <{}>, {} recipients, {} octets{towards}",
+        "{name}: from <{}>, recipients {}, octets {}{towards}",
         envelope.sender_text(),
         envelope.recipients.len(),
         envelope.size
@@ -294,6 +294,7 @@ fn told(outcome: &Outcome) -> String {
         Outcome::Failed(report) => ("failed", report),
     };
     let mut text = format!("{word}, {} {}", report.status, report.reason);
+    text.truncate(text.trim_end().len());
     if let Some(diagnostic) = &report.diagnostic {
         text.push_str(": ");
         text.push_str(diagnostic);

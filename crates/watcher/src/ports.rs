@@ -152,8 +152,11 @@ mod tests {
 
     #[test]
     fn a_closed_port_refuses_and_opens_again() {
-        let socket = bind_at("127.0.0.1:0".parse().unwrap()).unwrap();
-        let address = socket.local_addr().unwrap();
+        // A port that the system chose itself would be another one after the second `listen`.
+        let free = bind_at("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = free.local_addr().unwrap();
+        drop(free);
+        let socket = bind_at(address).unwrap();
         assert!(TcpStream::connect(address).is_err());
         listen_again(&socket, 5).unwrap();
         let first = TcpStream::connect(address).unwrap();

@@ -129,6 +129,7 @@ fn decode(value: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn mailboxes_of_every_form() {
@@ -185,5 +186,19 @@ mod tests {
             StoreOptions::parse("new=1 folder=%ZZ quota=x"),
             StoreOptions::default()
         );
+    }
+
+    proptest! {
+        #[test]
+        fn every_folder_survives_its_record(folder in ".{1,40}", quota in any::<i64>()) {
+            let options = StoreOptions {
+                folder: Some(folder),
+                quota: Some(quota),
+                ..StoreOptions::default()
+            };
+            let record = options.to_record().unwrap();
+            prop_assert!(!record.chars().any(char::is_control));
+            prop_assert_eq!(StoreOptions::parse(&record), options);
+        }
     }
 }

@@ -197,6 +197,7 @@ fn cut(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn records_fold_and_decode() {
@@ -236,5 +237,25 @@ mod tests {
             assert_eq!(parse(text.as_bytes()), Err((line, fault)), "{text:?}");
         }
         assert_eq!(parse(b"dn: a\ncn: \xff\n"), Err((2, SyntaxFault::Encoding)));
+    }
+
+    proptest! {
+        #[test]
+        fn no_file_makes_the_reader_panic(text in "(dn: [a-z=,]{0,9}|[a-z:; <#]{0,12}|\n| |\r){0,30}") {
+            drop(parse(text.as_bytes()));
+        }
+
+        #[test]
+        fn nor_do_octets(content in proptest::collection::vec(any::<u8>(), 0..200)) {
+            drop(parse(&content));
+        }
+
+        #[test]
+        fn values_come_out_as_they_went_in(value in any::<String>()) {
+            let coded = STANDARD.encode(&value);
+            let text = format!("dn: x\ncn:: {coded}\n");
+            let records = parse(text.as_bytes()).unwrap();
+            prop_assert_eq!(&records[0].attributes[0].value, &value);
+        }
     }
 }

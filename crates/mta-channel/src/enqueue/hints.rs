@@ -23,6 +23,12 @@ const GREETING: Duration = Duration::from_secs(5);
 /// How long to wait after a failed connection before the next is tried.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// Under load, how long hints are collected before they go out together.
+const GATHER: Duration = Duration::from_millis(2);
+
+/// Hints that follow one another within this time are load.
+const BUSY: Duration = Duration::from_millis(10);
+
 /// Where hints are put.
 #[derive(Debug, Clone)]
 pub(super) struct Hints {
@@ -87,7 +93,12 @@ impl Sender {
     }
 
     fn run(mut self, arriving: &Receiver<Note>) {
+        let mut sent: Option<Instant> = None;
         while let Ok(first) = arriving.recv() {
+            // One hint at a time would cost two context switches for each message.
+            if sent.is_some_and(|sent| sent.elapsed() < BUSY) {
+                std::thread::sleep(GATHER);
+            }
             let mut batch = Vec::new();
             let mut flushed = Vec::new();
             let mut next = Some(first);
@@ -103,6 +114,7 @@ impl Sender {
             if !batch.is_empty() {
                 self.send(&Request::Enqueued(batch));
             }
+            sent = Some(Instant::now());
             for done in flushed {
                 // Whoever asked may have given up waiting.
                 done.try_send(()).unwrap_or(());

@@ -147,3 +147,62 @@ fn most_recipients(channel: Option<&Channel>) -> usize {
 pub(super) fn sorts_by_host(channel: Option<&Channel>) -> bool {
     channel.is_some_and(|channel| channel.is(ChannelOption::SingleSys))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::enqueue::test_config;
+    use proptest::prelude::*;
+
+    fn addressed(channel: &str, address: &str) -> Addressed {
+        Addressed {
+            channel: ChannelName::new(channel).unwrap(),
+            recipient: Recipient::new(Address::parse(address).unwrap()),
+            held: None,
+            sender: None,
+        }
+    }
+
+    #[test]
+    fn those_addressed_twice_are_told_what_either_wants() {
+        let mut twice = vec![addressed("ims-ms", "a@X"), addressed("ims-ms", "a@x")];
+        twice[0].recipient.notify = Notify(Notify::NEVER | Notify::EXPLICIT);
+        twice[1].recipient.notify = Notify(Notify::SUCCESS | Notify::EXPLICIT);
+        merge(&mut twice);
+        assert_eq!(twice.len(), 1);
+        assert_eq!(
+            twice[0].recipient.notify,
+            Notify(Notify::SUCCESS | Notify::EXPLICIT)
+        );
+    }
+
+    #[test]
+    fn what_is_held_lies_apart() {
+        let mut list = vec![addressed("ims-ms", "a@x"), addressed("ims-ms", "b@x")];
+        list[1].held = Some("reason".into());
+        assert_eq!(split(&test_config(), list).len(), 2);
+    }
+
+    proptest! {
+        #[test]
+        fn everybody_is_in_exactly_one_file(
+            list in proptest::collection::vec(("ims-ms|tcp_local|hold", "[a-c]@[x-z]"), 0..30),
+        ) {
+            let config = test_config();
+            let all: Vec<Addressed> = list
+                .iter()
+                .map(|(channel, address)| addressed(channel, address))
+                .collect();
+            let groups = split(&config, all.clone());
+            let count: usize = groups.iter().map(|group| group.recipients.len()).sum();
+            prop_assert_eq!(count, all.len());
+            for group in &groups {
+                prop_assert!(!group.recipients.is_empty());
+                let host = group.recipients[0].sort_host();
+                let alone = !group.sorts_by_host
+                    || group.recipients.iter().all(|one| one.sort_host() == host);
+                prop_assert!(alone);
+            }
+        }
+    }
+}

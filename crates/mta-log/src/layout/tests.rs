@@ -3,6 +3,7 @@
 use super::*;
 use jiff::Timestamp;
 use mta_envelope::names::ChannelName;
+use proptest::prelude::*;
 
 fn at(text: &str) -> Timestamp {
     format!("{text}Z").parse().unwrap()
@@ -248,4 +249,40 @@ fn endless_fields_are_cut() {
         ..Options::default()
     };
     assert!(line(options, &record).len() <= MAX_LINE);
+}
+
+proptest! {
+    #[test]
+    fn every_record_is_one_printable_line_that_fits(
+        texts in proptest::collection::vec(any::<String>(), 9),
+        format in 1_i64..4,
+        connection in 0_i64..256,
+    ) {
+        let source = channel("tcp_local");
+        let record = Record::Message(MessageRecord {
+            sender: &texts[0],
+            original: &texts[1],
+            current: &texts[2],
+            file: Some(&texts[3]),
+            envelope_id: &texts[4],
+            message_id: Some(&texts[5]),
+            user: &texts[6],
+            source_system: &texts[7],
+            diagnostic: Some(&texts[8]),
+            ..MessageRecord::new(at("2026-11-23T11:15:30.42"), &source, Action::Rejected)
+        });
+        let options = Options {
+            format,
+            connection,
+            filename: true,
+            envelope_id: true,
+            message_id: true,
+            username: true,
+            ..Options::default()
+        };
+        let text = line(options, &record);
+        prop_assert!(text.len() <= MAX_LINE);
+        let body = text.strip_suffix('\n').unwrap();
+        prop_assert!(!body.chars().any(char::is_control));
+    }
 }

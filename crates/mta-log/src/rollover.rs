@@ -86,7 +86,9 @@ fn merge(merging: &Path, cumulative: &Path, length: u64) -> io::Result<()> {
 /// A second turn right after the first must not take a file that somebody still writes to.
 fn wait_until_settled(yesterday: &Path) -> io::Result<()> {
     let changed = fs::metadata(yesterday)?.modified()?;
-    let age = SystemTime::now().duration_since(changed).unwrap_or_default();
+    let age = SystemTime::now()
+        .duration_since(changed)
+        .unwrap_or_default();
     if let Some(rest) = SETTLED.checked_sub(age) {
         thread::sleep(rest);
     }
@@ -172,7 +174,10 @@ mod tests {
     fn without_a_current_file_nothing_turns() {
         let logs = Logs::new(&[("mail.log_yesterday", "day before\n")]);
         assert!(!logs.turn());
-        assert_eq!(logs.files(), owned(&[("mail.log_yesterday", "day before\n")]));
+        assert_eq!(
+            logs.files(),
+            owned(&[("mail.log_yesterday", "day before\n")])
+        );
     }
 
     #[test]

@@ -296,7 +296,15 @@ fn enqueue(queue: &Queue, body: &str, count: usize) -> Result<(), QueueError> {
         }]);
         draft.header(b"Subject: measure\n\n", None, Priority::Normal)?;
         draft.body(body.as_bytes())?;
-        draft.commit()?;
+        for placed in draft.commit()? {
+            // As the other ways do, so that nobody works on a directory that grows.
+            let removed = std::fs::remove_file(&placed.path);
+            removed.map_err(|source| QueueError::Io {
+                action: "remove",
+                path: placed.path,
+                source,
+            })?;
+        }
     }
     Ok(())
 }

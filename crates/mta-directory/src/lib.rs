@@ -30,7 +30,9 @@ use std::fs::Metadata;
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 /// Why the file could not be taken as the directory's new state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -95,6 +97,9 @@ pub struct Account {
     pub submit_channel: Option<String>,
 }
 
+/// For how long a look at the file is good: the look-ups of one command share it.
+const FRESH: Duration = Duration::from_millis(if cfg!(test) { 0 } else { 1 });
+
 /// The directory; shared by all threads of a process.
 pub struct Directory {
     path: PathBuf,
@@ -104,6 +109,9 @@ pub struct Directory {
     loading: Mutex<()>,
     report: Box<dyn Fn(&Fault) + Send + Sync>,
     gate: Gate,
+    opened: Instant,
+    /// When the file was last looked at, in microseconds after `opened`.
+    looked: AtomicU64,
 }
 
 #[derive(Default)]
@@ -158,8 +166,10 @@ impl Directory {
             loading: Mutex::default(),
             report: Box::new(report),
             gate: Gate::default(),
+            opened: Instant::now(),
+            looked: AtomicU64::new(0),
         };
-        directory.refresh();
+        directory.look();
         directory
     }
 
@@ -280,8 +290,17 @@ impl Directory {
         }
     }
 
-    /// Reads the file if it is not the one that is known.
+    /// Reads the file if it is not the one that is known, unless it was looked at just now.
     fn refresh(&self) {
+        let now = u64::try_from(self.opened.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let looked = self.looked.load(Ordering::Relaxed);
+        if Duration::from_micros(now.saturating_sub(looked)) >= FRESH {
+            self.looked.store(now, Ordering::Relaxed);
+            self.look();
+        }
+    }
+
+    fn look(&self) {
         let now = std::fs::metadata(&self.path)
             .map(|meta| Seen::of(&meta))
             .ok();

@@ -162,10 +162,7 @@ fn a_socket_that_is_left_over_is_replaced_and_one_of_another_user_is_named_in_th
         .unwrap();
     }
     for (pid, _) in root.processes() {
-        drop(nix::sys::signal::kill(
-            nix::unistd::Pid::from_raw(pid),
-            nix::sys::signal::Signal::SIGKILL,
-        ));
+        crate::support::end(pid);
     }
     wait_for("everything to end", || {
         root.processes().is_empty().then_some(())
@@ -177,6 +174,8 @@ fn a_socket_that_is_left_over_is_replaced_and_one_of_another_user_is_named_in_th
         nix::unistd::geteuid().is_root(),
         "the rest of this test gives a file to another user"
     );
+    // What is there after an orderly stop, if anything, makes way for a stranger's file.
+    drop(fs::remove_file(&socket));
     fs::write(&socket, b"").unwrap();
     let stranger = if fs::metadata(root.path().join("data/queue")).unwrap().uid() == 0 {
         65_534
@@ -207,7 +206,7 @@ fn an_image_that_cannot_be_used_stops_everything_with_its_reason() {
     flipped[middle] ^= 0x10;
     let cases: [(&[u8], &str); 3] = [
         (&other_version, "Compiled Configuration Version Mismatch"),
-        (&flipped, "checksum"),
+        (&flipped, "is damaged"),
         (&good[..good.len() / 2], "config_data"),
     ];
     for (octets, reason) in cases {

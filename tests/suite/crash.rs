@@ -4,9 +4,7 @@ use crate::support::dns::Zone;
 use crate::support::root::Root;
 use crate::support::sink::Sink;
 use crate::support::wire::on_the_wire;
-use crate::support::{wait_for, wait_within};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use crate::support::{end, wait_for, wait_within};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -105,7 +103,7 @@ fn strike(root: &Root, ledger: &Ledger, dice: &mut Dice, round: usize) -> bool {
         let transactions = ledger.in_transaction.load(Ordering::Relaxed);
         println!("round {round}: everything, {transactions} transactions open");
         for (pid, _) in root.processes() {
-            drop(kill(Pid::from_raw(pid), Signal::SIGKILL));
+            end(pid);
         }
         wait_for("the end of everything", || {
             root.processes().is_empty().then_some(())
@@ -141,7 +139,7 @@ fn strike(root: &Root, ledger: &Ledger, dice: &mut Dice, round: usize) -> bool {
     let name = name.unwrap_or_default();
     let holding = has_message_in_hand(pid, root.path());
     let transactions = ledger.in_transaction.load(Ordering::Relaxed);
-    drop(kill(Pid::from_raw(pid), Signal::SIGKILL));
+    end(pid);
     let at_work = holding || (name == "tcp_smtp_server" && transactions > 0);
     println!(
         "round {round}: {name} {pid}, message file open: {holding}, transactions open: {transactions}"

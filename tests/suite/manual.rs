@@ -170,11 +170,18 @@ fn options(name: &str, executable: &str) -> String {
         }
         return text;
     }
-    let output = Command::new(executable).arg("--help").output().unwrap();
+    // msconfig explains itself by a command of its dialogue.
+    let (word, title) = if name == "msconfig" {
+        ("help", "COMMANDS")
+    } else {
+        ("--help", "OPTIONS")
+    };
+    let output = Command::new(executable).arg(word).output().unwrap();
     let help = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{name} --help");
-    text.push_str(".SH OPTIONS\n.nf\n");
-    for line in help.lines().skip_while(|line| !line.starts_with("Usage")) {
+    assert!(output.status.success(), "{name} {word}");
+    text.push_str(&format!(".SH {title}\n.nf\n"));
+    let begun = |line: &&str| !line.starts_with("Usage") && word == "--help";
+    for line in help.lines().skip_while(begun) {
         text.push_str(&format!("{}\n", escape(line.trim_end())));
     }
     text.push_str(".fi\n");

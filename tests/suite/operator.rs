@@ -59,7 +59,9 @@ fn a_stopped_channel_keeps_its_mail_until_it_is_run_or_started() {
     assert!(told.contains("bob@ims-ms-daemon"), "{told}");
     assert_eq!(root.delivered("bob@example.com").len(), 2);
     send(&root, 1);
-    wait_for("a queue file", || (root.queued("ims-ms").len() == 1).then_some(()));
+    wait_for("a queue file", || {
+        (root.queued("ims-ms").len() == 1).then_some(())
+    });
     root.imsimta(&["qm", "start", "ims-ms"]);
     root.wait_for_delivered("bob@example.com", 3);
 }

@@ -62,7 +62,7 @@ fn a_restart_of_the_dispatcher_drops_no_session_and_refuses_no_connection() {
         &["bob@example.com"],
         b"Message-id: <new-image@example.com>\n\nbody\n",
     );
-    root.wait_for_record(&[" E 1 ", "<new-image@example.com>"]);
+    root.wait_for_record(&[" EE 1 ", "<new-image@example.com>"]);
 }
 
 #[test]

@@ -21,11 +21,11 @@ fn a_message_is_delivered_with_its_body_unchanged() {
     assert_eq!(body, b"A body.\n.a dot\n");
     let header = String::from_utf8(header.to_vec()).unwrap();
     assert!(
-        header.starts_with("Return-path: <eve@example.com>\nReceived: from client.example.org"),
+        header.starts_with("Return-path: <eve@example.com>\nOriginal-recipient: rfc822;bob@example.com\nReceived: from client.example.org"),
         "{header}"
     );
     assert!(header.contains("\nSubject: hello\n"), "{header}");
-    root.wait_for_record(&[" ims-ms ", " E 1 eve@example.com rfc822;bob@example.com "]);
+    root.wait_for_record(&[" ims-ms ", " EE 1 eve@example.com rfc822;bob@example.com "]);
     root.wait_for_record(&["ims-ms ", " D 1 eve@example.com rfc822;bob@example.com "]);
     wait_for("an empty queue", || {
         root.all_queued().is_empty().then_some(())
@@ -91,7 +91,7 @@ fn unknown_users_and_foreign_hosts_are_refused_at_rcpt() {
     wire.say("RSET", "250");
     wire.quit();
     root.wait_for_record(&[
-        " J 0 eve@example.com rfc822;nobody@example.com nobody@example.com 550 5.1.1",
+        " JE 0 eve@example.com rfc822;nobody@example.com nobody@example.com 550 5.1.1",
     ]);
 }
 
@@ -209,7 +209,6 @@ fn what_is_sent_before_starttls_is_forgotten() {
     tls.say("RCPT TO:<bob@example.com>", "503");
     let reply = tls.say("EHLO again.example.org", "250");
     assert!(!reply.contains("STARTTLS"), "{reply}");
-    assert!(reply.contains("AUTH PLAIN LOGIN"), "{reply}");
 }
 
 #[test]

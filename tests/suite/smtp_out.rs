@@ -194,6 +194,11 @@ fn a_remote_that_misbehaves_costs_a_delay_and_no_mail() {
     for (number, odd) in oddities.into_iter().enumerate() {
         let what = format!("{odd:?}");
         sink.relent();
+        // Ends the job that may still have a connection open, so that the next one sees a banner.
+        root.imsimta(&["submit", "tcp_local"]);
+        wait_for("the client's end", || {
+            root.pids("tcp_smtp_client").is_empty().then_some(())
+        });
         sink.always(odd);
         let before = root
             .mail_log()

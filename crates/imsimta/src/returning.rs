@@ -4,13 +4,13 @@ use crate::context::{Context, Failure, Outcome};
 use crate::qm;
 use jiff::Timestamp;
 use mta_channel::dequeue::{ReturnError, Returner};
-use mta_message::template::Kind;
 use mta_command::message::Message;
 use mta_command::output;
 use mta_command::switches::Verb;
 use mta_config::Channel;
 use mta_envelope::names::{ChannelName, Place};
 use mta_ipc::job_controller::Request;
+use mta_message::template::Kind;
 use mta_queue::Queue;
 use mta_queue::error::TakeError;
 use std::path::{Path, PathBuf};
@@ -136,8 +136,10 @@ fn returner(context: &Context) -> Result<Returner, Failure> {
 
 /// The message files that a path names; `*` and `?` stand in its last part.
 fn files(queue: &Path, name: &str) -> Vec<(ChannelName, Place)> {
-    let path = if name.starts_with('/') {
-        PathBuf::from(name)
+    let path = std::path::absolute(name).unwrap_or_else(|_| PathBuf::from(name));
+    // A path of the working directory, else one below the queue.
+    let path = if path.starts_with(queue) {
+        path
     } else {
         queue.join(name)
     };

@@ -373,12 +373,7 @@ impl Drop for Root {
                 break;
             }
             for (pid, _) in running {
-                let pid = nix::unistd::Pid::from_raw(pid);
-                // One that ended meanwhile is what we want.
-                drop(nix::sys::signal::kill(
-                    pid,
-                    nix::sys::signal::Signal::SIGKILL,
-                ));
+                super::end(pid);
             }
             std::thread::sleep(Duration::from_millis(20));
         }

@@ -237,7 +237,7 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) {
                 other => other,
             },
             "QUIT" => {
-                drop(speak(&command, "221 2.0.0 bye"));
+                let _last_word = speak(&command, "221 2.0.0 bye");
                 return;
             }
             "RSET" | "NOOP" | "HELO" => speak(&command, "250 2.0.0 Ok"),

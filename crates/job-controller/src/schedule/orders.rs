@@ -4,7 +4,7 @@ use super::{Action, Scheduler};
 use crate::cache::ChannelId;
 use mta_config::pool::ChannelClass;
 use mta_envelope::names::ChannelName;
-use mta_ipc::job_controller::Change;
+use mta_ipc::job_controller::{Change, JobId};
 use std::collections::BTreeSet;
 
 impl Scheduler {
@@ -38,6 +38,16 @@ impl Scheduler {
             let reason = format!("channel {name} is stopped");
             self.actions.push(Action::Refuse(reason));
             return;
+        }
+        // Running jobs may remember hosts that did not answer; whoever asks by hand wants them
+        // tried now, and by a job that remembers nothing.
+        let jobs = self
+            .jobs
+            .iter()
+            .filter(|(_, job)| job.channel == id && job.is_child());
+        let jobs: Vec<JobId> = jobs.map(|(job, _)| *job).collect();
+        for job in jobs {
+            self.retire(job);
         }
         let waiting = self.cache.waiting(id);
         let channel = self.channel_mut(id);

@@ -100,11 +100,15 @@ fn complain(error: &Error) {
 }
 
 fn run(words: &[String]) -> Result<(), Error> {
-    let root = ServerRoot::new(mta_process::start::server_root()?);
     let command = match words {
         [] => None,
         words => Some(command::Command::parse(words)?),
     };
+    if let Some(command::Command::Help { option }) = &command {
+        // Help needs no server root.
+        return session::print_help(option.as_deref());
+    }
+    let root = ServerRoot::new(mta_process::start::server_root()?);
     // All files that are written here belong to the owner of config; only restricted.cnf is
     // root's, and only a change of it keeps root.
     let restricted = command.as_ref().is_some_and(command::Command::is_for_root);

@@ -112,7 +112,7 @@ impl<'r> Session<'r> {
                 self.tree = history::tree(self.root, id)?;
                 self.changed = true;
             }
-            Command::Help { option } => output::block(&help(option.as_deref())?),
+            Command::Help { option } => print_help(option.as_deref())?,
             Command::Exit | Command::Quit => {}
         }
         Ok(())
@@ -179,6 +179,12 @@ fn account(root: &ServerRoot, command: &Command, typed: &str) -> Result<(), Erro
     }
     debug_assert_eq!(found.spec.access, Access::Root);
     restricted::write(root, source::write_restricted(&accounts).as_bytes())?;
+    Ok(())
+}
+
+/// Prints the commands, or what one option takes; needs no configuration.
+pub(super) fn print_help(option: Option<&str>) -> Result<(), Error> {
+    output::block(&help(option)?);
     Ok(())
 }
 

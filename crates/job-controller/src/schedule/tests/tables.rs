@@ -338,7 +338,10 @@ fn submit_tries_waiting_messages_at_once() {
         channel: name("ims-ms"),
         poll: false,
     };
-    assert_eq!(bench.tell(submit), ["give 1.0 1 "]);
+    // By a job of its own, which remembers no host that did not answer.
+    assert_eq!(bench.tell(submit), ["exit 1.0", "start 2 ims-ms"]);
+    bench.arrive(2, "ims-ms", 1);
+    assert_eq!(bench.next(2, 0), ["give 2.0 1 "]);
     let nobody = Event::Submit {
         channel: name("nobody"),
         poll: false,
@@ -348,7 +351,7 @@ fn submit_tries_waiting_messages_at_once() {
         channel: name("l"),
         poll: true,
     };
-    assert_eq!(bench.tell(poll), ["start 2 l"]);
+    assert_eq!(Bench::new(settings()).tell(poll), ["start 1 l"]);
 }
 
 #[test]

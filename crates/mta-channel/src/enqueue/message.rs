@@ -85,6 +85,12 @@ impl MessageWriter {
         self.transaction.record_refusal(refusal);
     }
 
+    /// Gives the message up and leaves its envelope: what was written is gone.
+    #[must_use]
+    pub fn give_up(self) -> Transaction {
+        self.transaction
+    }
+
     /// Takes the next octets.
     pub fn write(&mut self, octets: &[u8]) {
         let lines = octets.iter().filter(|octet| **octet == b'\n').count() as u64;
@@ -243,6 +249,7 @@ fn unfinished() -> Refusal {
 fn record(transaction: &Transaction, placed: &[Placed]) {
     let source = &transaction.source;
     let block = transaction.config.block_size();
+    let now = mta_log::time::now();
     let (transport, application) = match &source.peer {
         Some(peer) => (
             Some(transport(Some(peer.local), Some(peer.remote))),
@@ -269,7 +276,7 @@ fn record(transaction: &Transaction, placed: &[Placed]) {
     for (file, (path, originals)) in placed.iter().zip(paths.iter().zip(&originals)) {
         let envelope = &file.envelope;
         for (recipient, original) in envelope.recipients.iter().zip(originals) {
-            let mut record = MessageRecord::new(transaction.now, &source.channel, Action::Enqueued);
+            let mut record = MessageRecord::new(now, &source.channel, Action::Enqueued);
             record.thread = source.thread;
             record.destination = Some(&file.channel);
             record.modifiers = source.protocol.modifiers;

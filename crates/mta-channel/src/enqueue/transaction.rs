@@ -331,17 +331,31 @@ impl Transaction {
             |(kind, original)| format!("{kind};{original}"),
         );
         let diagnostic = refusal.to_string();
+        self.record(Action::Rejected, address, &original, &diagnostic);
+    }
+
+    /// Writes a `V` record for each recipient accepted so far: the client is gone, and nothing
+    /// of the message was stored.
+    pub fn record_abort(&self, reason: &str) {
+        for address in &self.given {
+            let original = format!("rfc822;{address}");
+            self.record(Action::Aborted, address.as_str(), &original, reason);
+        }
+    }
+
+    fn record(&self, action: Action, address: &str, original: &str, diagnostic: &str) {
         let system = self.source.system();
-        let mut record = MessageRecord::new(self.now, &self.source.channel, Action::Rejected);
+        let now = mta_log::time::now();
+        let mut record = MessageRecord::new(now, &self.source.channel, action);
         record.thread = self.source.thread;
         record.modifiers = self.source.protocol.modifiers;
         record.sender = self.sender.as_ref().map_or("", Address::as_str);
-        record.original = &original;
+        record.original = original;
         record.current = address;
         record.envelope_id = self.params.envelope_id.as_deref().unwrap_or(&self.id);
         record.user = &self.source.user;
         record.source_system = &system;
-        record.diagnostic = Some(&diagnostic);
+        record.diagnostic = Some(diagnostic);
         self.shared.record(
             &self.config,
             &self.source.channel,

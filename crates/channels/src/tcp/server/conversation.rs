@@ -37,6 +37,8 @@ pub(super) struct Conversation {
     pub(super) eight_bit: bool,
     pub(super) transaction: Option<Transaction>,
     pub(super) writer: Option<MessageWriter>,
+    /// The envelope of a message that came to nothing without the client saying so.
+    pub(super) leftover: Option<Transaction>,
     pub(super) lines: Lines,
     pub(super) number: u64,
     /// The connection was let in: its end is worth a record.
@@ -79,6 +81,7 @@ impl Conversation {
             eight_bit: false,
             transaction: None,
             writer: None,
+            leftover: None,
             lines,
             number: arrival.id,
             opened: false,
@@ -206,6 +209,14 @@ impl Conversation {
         self.writer = None;
         self.transaction = None;
         self.eight_bit = false;
+    }
+
+    /// Takes what there is of a message apart, and keeps its envelope in case the connection
+    /// is lost: then its recipients get a record.
+    pub(super) fn put_aside(&mut self) {
+        let written = self.writer.take().map(MessageWriter::give_up);
+        self.leftover = written.or_else(|| self.transaction.take());
+        self.forget();
     }
 
     pub(super) fn begin(&mut self, mail: &Mail) -> Result<(), Refusal> {

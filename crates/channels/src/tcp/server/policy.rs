@@ -52,6 +52,7 @@ impl Policy for Conversation {
             let text = "EHLO is not supported, use HELO";
             return Err(Refusal::new(502, Status::new(5, 5, 1), text));
         }
+        self.leftover = None;
         let verb = if hello.extended { "EHLO" } else { "HELO" };
         self.answered(|| format!("{verb} {}", hello.name), None);
         let source = self.source_mut();
@@ -121,6 +122,7 @@ impl Policy for Conversation {
     }
 
     fn tls_started(&mut self, tls: &Negotiated) {
+        self.leftover = None;
         self.forget();
         self.lines
             .line(|| format!("TLS established: {} {}", tls.version, tls.cipher));
@@ -201,6 +203,7 @@ impl Policy for Conversation {
     }
 
     fn mail(&mut self, mail: &Mail) -> Result<(), Refusal> {
+        self.leftover = None;
         self.forget();
         let begun = self.begin(mail);
         self.answered(
@@ -287,11 +290,14 @@ impl Policy for Conversation {
     }
 
     fn rset(&mut self) -> Result<(), Refusal> {
-        self.counts.rset().map_err(said)
+        self.counts.rset().map_err(said)?;
+        // What the client takes back itself leaves nothing to tell.
+        self.forget();
+        Ok(())
     }
 
     fn reset(&mut self) {
-        self.forget();
+        self.put_aside();
     }
 
     fn verify(&mut self, address: &str) -> Reply {
@@ -341,8 +347,12 @@ impl Policy for Conversation {
     }
 
     fn closed(&mut self, reason: &Closed) {
-        self.forget();
         let reason = ending(reason);
+        if let (Some(envelope), Some(reason)) = (&self.leftover, &reason) {
+            envelope.record_abort(reason);
+        }
+        self.leftover = None;
+        self.forget();
         self.lines
             .line(|| format!("closed: {}", reason.as_deref().unwrap_or("QUIT")));
         if self.opened {

@@ -418,6 +418,32 @@ fn authenticated_senders_relay_under_tls_only() {
 }
 
 #[test]
+fn a_lost_connection_leaves_a_record_of_those_it_was_for() {
+    let world = World::new(false, "");
+    let mut client = world.client();
+    client.reply();
+    client.say("EHLO client.example");
+    client.say("MAIL FROM:<bob@elsewhere.example>");
+    client.say("RCPT TO:<ada@example.com>");
+    client.say("RSET");
+    client.say("MAIL FROM:<eve@elsewhere.example>");
+    client.say("RCPT TO:<ada@example.com>");
+    client.say("DATA");
+    client.0.get_mut().write_all(b"Subject: x\r\n").unwrap();
+    drop(client);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while world.log().is_empty() && Instant::now() < deadline {
+        std::thread::yield_now();
+    }
+    let log = world.log();
+    assert_eq!(log.lines().count(), 1, "{log}");
+    assert!(
+        log.contains(" VE 0 eve@elsewhere.example rfc822;ada@example.com"),
+        "{log}"
+    );
+}
+
+#[test]
 fn a_certificate_that_cannot_be_read_is_454() {
     let files = tempfile::tempdir().unwrap();
     let world = World::new(false, &certificate(files.path()));

@@ -18,6 +18,8 @@ pub(crate) enum Verdict {
     Refused {
         /// What the client is told, lines separated by `~`.
         text: String,
+        /// What a `T` record is to say, if the entry asks for one.
+        record: Option<String>,
     },
 }
 
@@ -26,7 +28,10 @@ pub(crate) fn ask(config: &Config, local: SocketAddr, peer: SocketAddr) -> Verdi
     let probe = PortProbe { local, peer };
     match port_access(config, &probe, true) {
         PortDecision::Accept { .. } => Verdict::Welcome,
-        PortDecision::Refuse { text, .. } => Verdict::Refused { text },
+        PortDecision::Refuse { text, notes } => Verdict::Refused {
+            text,
+            record: notes.refusal_record,
+        },
     }
 }
 

@@ -25,12 +25,14 @@ const STARTING: Duration = Duration::from_secs(60);
 /// Most connections accepted in one turn from one listener.
 const A_TURN: usize = 16;
 
-/// When a server process of the service has been starting for too long.
+/// When a server process of the service will have been starting for too long, or have left a
+/// connection untaken for too long.
 pub(crate) fn next_suspicion(service: &Service, now: Instant) -> Option<Instant> {
     let starting = |server: &&Server| server.phase() == Phase::Starting;
     let ages = service.servers.iter().filter(starting);
-    ages.map(|server| now + STARTING.saturating_sub(server.age(now)))
-        .min()
+    let starts = ages.map(|server| now + STARTING.saturating_sub(server.age(now)));
+    let stalls = service.servers.iter().filter_map(Server::stalls_at);
+    starts.chain(stalls.filter(|&at| at > now)).min()
 }
 
 impl Dispatcher {
@@ -52,6 +54,12 @@ impl Dispatcher {
 
     fn end_suspects(&mut self, number: usize, now: Instant) {
         for server in &mut self.services[number].servers {
+            if server.begins_to_stall(now) {
+                self.log.tell(format_args!(
+                    "process {} does not take connections; it gets no more until it does",
+                    server.pid
+                ));
+            }
             if server.phase() == Phase::Starting
                 && server.age(now) >= STARTING
                 && !server.terminated
@@ -183,12 +191,16 @@ impl Dispatcher {
         };
         let (local, peer) = (canonical(local), canonical(peer));
         let service = &mut self.services[number];
-        if let Verdict::Refused { text } = access::ask(&self.config, local, peer) {
+        if let Verdict::Refused { text, record } = access::ask(&self.config, local, peer) {
             service.rejected += 1;
             access::refuse(stream, &text);
             self.log
                 .debug(Topic::Denials, format_args!("refused {peer}: {text}"));
-            self.record_refusal(number, (local, peer), &text);
+            let ends = (local, peer);
+            self.record_refusal(number, ends, ConnectionAction::Refused, &text);
+            if let Some(record) = record {
+                self.record_refusal(number, ends, ConnectionAction::PortRefused, &record);
+            }
             return;
         }
         service.accepted += 1;
@@ -210,12 +222,13 @@ impl Dispatcher {
         }
     }
 
-    /// The `X` record of `mail.log_current`; the writer drops it unless `log_connection` asks
-    /// for such records.
+    /// The `X` or `T` record of `mail.log_current`; the writer drops it unless `log_connection`
+    /// asks for such records.
     fn record_refusal(
         &self,
         number: usize,
         (local, peer): (std::net::SocketAddr, std::net::SocketAddr),
+        action: ConnectionAction,
         text: &str,
     ) {
         let Some(channel) = self.services[number].options.channel() else {
@@ -226,7 +239,7 @@ impl Dispatcher {
             thread: None,
             channel: &channel,
             direction: Direction::Inbound,
-            action: ConnectionAction::Refused,
+            action,
             modifiers: Modifiers::default(),
             local: Some(local),
             remote: Some(peer),
@@ -251,6 +264,7 @@ impl Dispatcher {
                 self.log
                     .debug(Topic::Talk, format_args!("process {pid}: {news:?}"));
                 if news.ready {
+                    self.trouble = None;
                     self.log.debug(
                         Topic::Server,
                         format_args!("{}: process {pid} is ready", service.options.name),

@@ -59,6 +59,7 @@ pub(crate) struct Server {
     pub(crate) image: Option<(String, String)>,
     /// The `TERM` that ends it has been sent.
     pub(crate) terminated: bool,
+    stalled: bool,
     service: ServiceName,
     end: DispatcherEnd,
     ended: bool,
@@ -108,6 +109,7 @@ impl Server {
             total: 0,
             image: None,
             terminated: false,
+            stalled: false,
             service: service.name.clone(),
             end,
             ended: false,
@@ -126,14 +128,28 @@ impl Server {
             phase: self.phase,
             active: self.connections(),
             untaken: u32::try_from(self.untaken.len()).unwrap_or(u32::MAX),
-            stalled: self
-                .untaken
-                .values()
-                .any(|(_, since)| now.saturating_duration_since(*since) >= STALLED_AFTER),
+            stalled: self.is_stalled(now),
             total: self.total,
             started: self.started,
             idle_since: self.idle_since,
         }
+    }
+
+    /// When its oldest untaken connection makes it stalled.
+    pub(crate) fn stalls_at(&self) -> Option<Instant> {
+        let oldest = self.untaken.values().map(|&(_, since)| since).min()?;
+        Some(oldest + STALLED_AFTER)
+    }
+
+    fn is_stalled(&self, now: Instant) -> bool {
+        self.stalls_at().is_some_and(|at| now >= at)
+    }
+
+    /// Whether it has stalled since it was last asked.
+    pub(crate) fn begins_to_stall(&mut self, now: Instant) -> bool {
+        let stalled = self.is_stalled(now);
+        let before = std::mem::replace(&mut self.stalled, stalled);
+        self.stalled && !before
     }
 
     /// Connections it has, those not taken yet included.

@@ -14,6 +14,9 @@
 //!    |  Retire  --------------------------->               (or: end of the stream)
 //!    |  <----------------------------------  Closed{id}... and then the server ends
 //! ```
+//!
+//! `SIGTERM` comes ten seconds after [`ToServer::Shutdown`], and from the watcher to a server
+//! whose Dispatcher is gone and which has had its time; the server then ends at once.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};

@@ -29,6 +29,8 @@ pub mod dispatcher;
 pub mod endpoint;
 mod error;
 pub mod frame;
+#[cfg(test)]
+mod golden;
 pub mod handover;
 pub mod job_controller;
 pub mod listeners;

@@ -162,6 +162,11 @@ impl Component {
         }
     }
 
+    /// Whether it runs if it should.
+    pub(crate) fn is_as_wanted(&self) -> bool {
+        !self.wanted || matches!(self.run, Run::Up { .. })
+    }
+
     /// Notes that it could not be started, or ended by itself; the next start waits a while.
     pub(crate) fn note_failure(&mut self, trouble: String, now: Instant) {
         let settled = match self.run {

@@ -170,7 +170,8 @@ impl Watcher {
 
     fn wait(&mut self, now: Instant) -> Result<Vec<Source>, Error> {
         let busy = !self.commands.is_empty() || self.components.iter().any(Component::is_changing);
-        if !busy && std::mem::take(&mut self.manager_waits) {
+        if self.manager_waits && !busy && self.components.iter().all(Component::is_as_wanted) {
+            self.manager_waits = false;
             // The service manager may have gone; it then does not wait either.
             drop(start::notify_ready());
         }
@@ -189,8 +190,10 @@ impl Watcher {
         }
         let ready = poll.wait(Some(deadline)).map_err(system("waiting"))?;
         if ready.is_empty() && !self.control.listener().is_in_place() {
-            let listener = Listener::bind(&self.root.config(), DAEMON).map_err(Error::Control)?;
-            self.control.replace_listener(listener);
+            match Listener::bind(&self.root.config(), DAEMON) {
+                Ok(listener) => self.control.replace_listener(listener),
+                Err(error) => self.log.tell(format_args!("{}", with_causes(&error))),
+            }
         }
         Ok(ready.into_iter().map(|(source, _)| source).collect())
     }

@@ -104,6 +104,8 @@ pub(crate) fn start(root: &ServerRoot, words: &[String]) -> Result<(), Error> {
     if mta_config::image::status(root) == mta_config::image::ImageStatus::Stale {
         complain("%IMTA-W-STALE, the configuration has been changed since the last cnbuild");
     }
+    // Before anything is launched: without a configuration nothing could run.
+    let config = Config::load(root)?;
     say("Connecting to watcher ...\n");
     let watcher = match connect(root) {
         Ok(watcher) => watcher,
@@ -111,7 +113,6 @@ pub(crate) fn start(root: &ServerRoot, words: &[String]) -> Result<(), Error> {
         Err(error) => return Err(Error::NoAnswer(error)),
     };
     let components = if wishes.is_everything() {
-        let config = Config::load(root)?;
         let enabled = KINDS.iter().filter(|kind| kind.is_enabled(&config));
         enabled.map(|kind| kind.name).collect()
     } else {

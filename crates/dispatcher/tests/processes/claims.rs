@@ -82,6 +82,8 @@ pub(super) fn port_access_refuses_with_its_text() {
     stage.connect().echo("welcome");
     stage.until("the record", || stage.mail_log().contains(" X "));
     assert!(stage.mail_log().contains("400 can't connect now"));
+    stage.until("the T record", || stage.mail_log().contains(" T "));
+    assert!(stage.mail_log().contains("unwanted"));
     assert_eq!(stage.statistics().rejected, 1);
 }
 

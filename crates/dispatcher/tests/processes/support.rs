@@ -353,7 +353,7 @@ fn configuration(options: &str) -> String {
 <option name="official_host_name" type="string">tcp-daemon</option>
 </group>
 <group name="mapping" id="PORT_ACCESS">
-<option name="rule" type="rule"><pattern>TCP|*|*|127.0.0.2|*</pattern><template>$N400$ can't$ connect$ now</template></option>
+<option name="rule" type="rule"><pattern>TCP|*|*|127.0.0.2|*</pattern><template>$N$T400$ can't$ connect$ now|unwanted</template></option>
 </group>
 <group name="dispatcher">
 <option name="debug" type="integer">-1</option>

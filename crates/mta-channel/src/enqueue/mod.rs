@@ -7,14 +7,14 @@
 //!
 //! | step | module |
 //! |---|---|
-//! | which channel an address belongs to | [`rewriting`] |
-//! | who may send what to whom | [`access`] |
-//! | aliases, users, groups, statuses | [`expand`], [`delivery`], [`lists`] |
-//! | the whole of it for one recipient, with its trace | [`resolve`] |
-//! | who shares a file with whom | [`split`] |
-//! | the message, its records and hints | [`message`] |
+//! | which channel an address belongs to | `rewriting` |
+//! | who may send what to whom | `access` |
+//! | aliases, users, groups, statuses | `expand`, `delivery`, `lists` |
+//! | the whole of it for one recipient, with its trace | `resolve` |
+//! | who shares a file with whom | `split` |
+//! | the message, its records and hints | `message` |
 //!
-//! Everything up to [`split`] is a pure function of configuration, directory and question. If
+//! Everything up to `split` is a pure function of configuration, directory and question. If
 //! the process dies before [`MessageWriter::finish`] returns, the message was never accepted and
 //! at most temporary files are left, which the next scan removes; if it dies afterwards, the
 //! files are in the queue and a lost record or hint costs nothing but itself.

@@ -402,7 +402,10 @@ fn play(stream: &UnixStream, places: Vec<Place>) -> Vec<Settlement> {
             Request::Enqueued(_) => Reply::Ok,
             other => panic!("{other:?}"),
         };
-        frame::write(&mut stream, &(id, reply)).unwrap();
+        // A program that only left a hint may be gone before it is answered.
+        if frame::write(&mut stream, &(id, reply)).is_err() {
+            break;
+        }
     }
     settled
 }

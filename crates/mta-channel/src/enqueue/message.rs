@@ -35,6 +35,7 @@ pub struct MessageWriter {
     /// Octets as SIZE counts them, with two for each line end.
     octets: u64,
     lines: u64,
+    chunked: bool,
 }
 
 #[derive(Debug)]
@@ -63,6 +64,7 @@ impl MessageWriter {
             state: State::Header(Collector::new(MAX_HEADER)),
             octets: 0,
             lines: 0,
+            chunked: false,
         }
     }
 
@@ -78,6 +80,11 @@ impl MessageWriter {
     #[must_use]
     pub fn envelope_id(&self) -> &str {
         &self.transaction.id
+    }
+
+    /// The message came by BDAT; its records say so.
+    pub const fn came_in_chunks(&mut self) {
+        self.chunked = true;
     }
 
     /// Gives the message up, with a `J` record for each recipient.
@@ -142,7 +149,7 @@ impl MessageWriter {
             State::Header(_) | State::Early(..) => Err(unfinished()),
         };
         let placed = committed.inspect_err(|refusal| self.transaction.record_refusal(refusal))?;
-        record(&self.transaction, &placed);
+        record(&self.transaction, &placed, self.chunked);
         for (file, group) in placed.iter().zip(&self.groups) {
             if !file.place.file.is_held() {
                 let hint = hints::entry(file, group.sorts_by_host);
@@ -246,7 +253,7 @@ fn unfinished() -> Refusal {
 }
 
 /// One `E` record for each recipient of each file.
-fn record(transaction: &Transaction, placed: &[Placed]) {
+fn record(transaction: &Transaction, placed: &[Placed], chunked: bool) {
     let source = &transaction.source;
     let block = transaction.config.block_size();
     let now = mta_log::time::now();
@@ -280,6 +287,7 @@ fn record(transaction: &Transaction, placed: &[Placed]) {
             record.thread = source.thread;
             record.destination = Some(&file.channel);
             record.modifiers = source.protocol.modifiers;
+            record.modifiers.chunking = chunked;
             record.blocks = envelope.blocks(block);
             record.sender = envelope.sender_text();
             record.original = original;

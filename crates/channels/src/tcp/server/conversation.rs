@@ -304,7 +304,7 @@ impl Conversation {
     }
 
     pub(super) fn end_message(&mut self, summary: &DataSummary) -> Result<Stored, Refusal> {
-        let Some(writer) = self.writer.take() else {
+        let Some(mut writer) = self.writer.take() else {
             return Err(no_transaction());
         };
         if summary.eight_bit && !self.eight_bit && self.current().is(ChannelOption::Eightstrict) {
@@ -314,6 +314,9 @@ impl Conversation {
                 .text(MtaOption::ErrorTextUnnegotiatedEightbit);
             let text = text.unwrap_or("message contains unnegotiated 8bit");
             return Err(Refusal::new(550, Status::new(5, 6, 0), text));
+        }
+        if summary.chunked {
+            writer.came_in_chunks();
         }
         let enqueued = finish(writer).map_err(said)?;
         Ok(Stored {

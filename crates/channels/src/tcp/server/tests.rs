@@ -418,6 +418,23 @@ fn authenticated_senders_relay_under_tls_only() {
 }
 
 #[test]
+fn a_message_in_chunks_is_recorded_as_such() {
+    let world = World::new(false, "");
+    let mut client = world.client();
+    client.reply();
+    client.say("EHLO client.example");
+    client.say("MAIL FROM:<bob@elsewhere.example>");
+    client.say("RCPT TO:<ada@example.com>");
+    let answer = client.say("BDAT 16 LAST\r\nSubject: x\r\n\r\nab");
+    assert!(answer.starts_with("250 2.5.0 Ok, envelope id "), "{answer}");
+    let log = world.log();
+    assert!(
+        log.contains(" tcp_local    ims-ms       EEC 1 bob@elsewhere.example"),
+        "{log}"
+    );
+}
+
+#[test]
 fn a_lost_connection_leaves_a_record_of_those_it_was_for() {
     let world = World::new(false, "");
     let mut client = world.client();

@@ -1,6 +1,8 @@
 //! Whole sessions over loopback sockets, against a server root of their own.
 
 use super::process::{Server, Session};
+use super::switching::by_client;
+use mta_channel::enqueue::{Context, ReverseName};
 use mta_config::{Config, ServerRoot};
 use mta_envelope::names::ServiceName;
 use mta_ipc::handover::{Arrival, DispatcherEnd, ServerEnd};
@@ -114,6 +116,7 @@ fn text(internal: bool, more: &str) -> String {
     RULES.iter().for_each(|entry| add(&rule(entry)));
     add("</group><group name=\"mapping\" id=\"INTERNAL_IP\">");
     add(&rule(&("127.0.0.1", if internal { "$Y" } else { "$N" })));
+    add(&rule(&("::1", "$Y")));
     add(&rule(&("*", "$N")));
     add("</group><group name=\"mapping\" id=\"ORIG_SEND_ACCESS\">");
     add(&rule(&(
@@ -286,6 +289,30 @@ fn clients_of_ours_come_from_the_intranet() {
         log.contains(" tcp_intranet tcp_local    E 1 ada@example.com"),
         "{log}"
     );
+}
+
+#[test]
+fn addresses_of_both_kinds_choose_the_channel() {
+    let world = World::new(true, "");
+    let config = world.server.enqueuer.config();
+    let context = Context {
+        config: &config,
+        directory: world.server.enqueuer.directory(),
+    };
+    let initial = config.channel(&world.server.channel).unwrap();
+    let table = [
+        ("127.0.0.1", "tcp_intranet"),
+        ("::ffff:127.0.0.1", "tcp_intranet"),
+        ("::1", "tcp_intranet"),
+        ("192.0.2.1", "tcp_local"),
+        ("2001:db8::1", "tcp_local"),
+    ];
+    for (address, channel) in table {
+        let address = address.parse().unwrap();
+        let name = ReverseName::NotAsked;
+        let found = by_client(context, initial, address, &name);
+        assert_eq!(found.name().as_str(), channel, "{address}");
+    }
 }
 
 #[test]

@@ -26,6 +26,10 @@ const ADDED: [&str; 9] = [
     "mime-version",
 ];
 
+/// Header lines that may be written anew: dates get their day of the week and a year of four
+/// digits (channel options `dayofweek`, `datefour`).
+const MENDED: [&str; 2] = ["date", "resent-date"];
+
 /// How a message travels: envelope From, recipients, and who drives the server.
 struct Envelope {
     from: &'static str,
@@ -236,13 +240,23 @@ fn compare(
     let mut old = unfolded(old_header);
     old.insert(0, format!("X-Tag: {}", tag.trim()).into_bytes());
     let mut old = old.into_iter().peekable();
+    let stored = line_end == b"\n";
     for line in lines {
+        // The store has a Return-path of its own (RFC 5321 §4.4): an older one goes.
+        let is_path =
+            |line: &Vec<u8>| line.len() > 12 && line[..12].eq_ignore_ascii_case(b"return-path:");
+        while stored && old.peek().is_some_and(is_path) {
+            old.next();
+        }
         if old.peek().is_some_and(|expected| *expected == line) {
             old.next();
             continue;
         }
-        let name =
-            String::from_utf8_lossy(line.split(|&b| b == b':').next().unwrap()).to_lowercase();
+        let name = name_of(&line);
+        if MENDED.contains(&name.as_str()) && old.peek().is_some_and(|old| name_of(old) == name) {
+            old.next();
+            continue;
+        }
         assert!(
             ADDED.contains(&name.as_str()),
             "{place}: {:?} is new or has changed",
@@ -250,6 +264,10 @@ fn compare(
         );
     }
     assert!(old.next().is_none(), "{place}: a header line is missing");
+}
+
+fn name_of(field: &[u8]) -> String {
+    String::from_utf8_lossy(field.split(|&b| b == b':').next().unwrap()).to_lowercase()
 }
 
 /// Header fields, continuation lines attached with their folding, line ends as LF.
@@ -296,7 +314,8 @@ fn what_is_not_plain_smtp_is_treated_as_documented() {
     let found = root.wait_for_delivered("bob@example.com", 1);
     let text = String::from_utf8(found[0].clone()).unwrap();
     assert!(
-        text.contains("Lines longer than SMTP allows found and truncated."),
+        text.replace("\n ", " ")
+            .contains("Lines longer than SMTP allows found and truncated."),
         "{text:.600}"
     );
     assert!(

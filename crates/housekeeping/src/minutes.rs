@@ -11,7 +11,7 @@ const MOST_MISSED: i64 = 5;
 const MINUTE: i64 = 60;
 
 /// The minutes that have begun after `last` and not after `now`, oldest first, at most
-/// [`MOST_MISSED`]. A clock that went back makes none.
+/// five. A clock that went back makes none.
 #[must_use]
 pub fn begun(last: Timestamp, now: Timestamp, zone: &TimeZone) -> Vec<Minute> {
     let (last, now) = (number(last), number(now));

@@ -4,12 +4,12 @@
 //! finding the server root and setting the umask ([`start`]), giving up root and starting others
 //! without it ([`privilege`]), holding the lock by which a daemon is known ([`lock`]), signals as
 //! ordinary events ([`signal`]), a readiness loop with timers ([`poll`]), children ([`child`]),
-//! and the last line on standard error with its exit code ([`exit`]). It knows nothing of mail,
+//! and the last line on standard error with its exit code ([`mod@exit`]). It knows nothing of mail,
 //! configuration or sockets of ours.
 //!
 //! A daemon goes through it in this order: [`start::prepare`], [`start::server_root`],
 //! [`lock::Lock`], [`signal::Signals`], its own set-up, [`start::notify_ready`], then a loop over
-//! [`poll::Poll`] until a signal or a request ends it, and [`exit::exit`] in `main`.
+//! [`poll::Poll`] until a signal or a request ends it, and [`exit::exit()`] in `main`.
 //!
 //! ```
 //! use mta_process::poll::Timers;

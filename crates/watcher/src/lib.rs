@@ -1,8 +1,8 @@
 //! The watcher: the only program that is ever root.
 //!
 //! It owns the listening sockets of all services and the lives of the daemons: it binds, starts,
-//! restarts with a growing delay, and hands the listeners to each new Dispatcher ([`daemon`]).
-//! [`operator`] is the other side of its control socket: what `start-msg` and `stop-msg` run. It
+//! restarts with a growing delay, and hands the listeners to each new Dispatcher (`daemon`, `acts`).
+//! `operator` is the other side of its control socket: what `start-msg` and `stop-msg` run. It
 //! knows nothing of mail, reads nothing that comes from the network, and acts as the server user
 //! in everything but binding and starting ([`mta_process::privilege::Rights`]).
 //!
@@ -19,6 +19,7 @@ use mta_process::Failure;
 use mta_process::privilege::PrivilegeError;
 use mta_process::start::StartError;
 
+mod acts;
 mod command;
 mod component;
 mod daemon;

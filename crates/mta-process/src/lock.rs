@@ -111,25 +111,32 @@ pub fn holder(path: &Path) -> io::Result<Option<u32>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    let device = found.dev();
-    let place = format!(
-        "{:02x}:{:02x}:{}",
-        nix::sys::stat::major(device),
-        nix::sys::stat::minor(device),
-        found.ino()
-    );
     let table = std::fs::read_to_string("/proc/locks")?;
-    Ok(table.lines().find_map(|line| holder_in(line, &place)))
+    let device = found.dev();
+    let (major, minor) = (nix::sys::stat::major(device), nix::sys::stat::minor(device));
+    let place = format!("{major:02x}:{minor:02x}:{}", found.ino());
+    let exact = |line: &str| holder_in(line, |at| at == place);
+    if let Some(pid) = table.lines().find_map(exact) {
+        return Ok(Some(pid));
+    }
+    // Some file systems (btrfs) show files with another device number than the table does.
+    if !is_held(path)? {
+        return Ok(None);
+    }
+    let same_number = format!(":{}", found.ino());
+    let alike = |line: &str| holder_in(line, |at| at.ends_with(&same_number));
+    let mut holders = table.lines().filter_map(alike);
+    Ok(holders.next().filter(|_| holders.next().is_none()))
 }
 
 /// Reads `1: FLOCK  ADVISORY  WRITE 4187 fd:01:1234 0 EOF`; lines with `->` tell of those who wait.
-fn holder_in(line: &str, place: &str) -> Option<u32> {
+fn holder_in(line: &str, is_place: impl Fn(&str) -> bool) -> Option<u32> {
     let mut fields = line.split_whitespace().skip(1);
     if fields.next()? != "FLOCK" || fields.next()? != "ADVISORY" || fields.next()? != "WRITE" {
         return None;
     }
     let pid = fields.next()?.parse().ok()?;
-    (fields.next()? == place && pid > 0).then_some(pid)
+    (is_place(fields.next()?) && pid > 0).then_some(pid)
 }
 
 #[cfg(test)]
@@ -168,7 +175,7 @@ mod tests {
             ("4: FLOCK  ADVISORY  WRITE -1 fd:01:77 0 EOF", None),
             ("", None),
         ] {
-            assert_eq!(holder_in(line, place), pid, "{line}");
+            assert_eq!(holder_in(line, |at| at == place), pid, "{line}");
         }
     }
 }

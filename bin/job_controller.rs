@@ -103,5 +103,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let Arguments { server_root } = Arguments::parse();
-    mta_process::exit(job_controller::run(&job_controller::Arguments { server_root }))
+    mta_process::exit(job_controller::run(&job_controller::Arguments {
+        server_root,
+    }))
 }

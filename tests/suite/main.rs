@@ -4,17 +4,28 @@
 //! One module per behaviour; `support` does the staging. Nothing here sleeps in order to wait:
 //! every wait is for an observable fact, with a deadline, and a failure prints the server's logs.
 
+#[cfg(test)]
 mod support;
 
+#[cfg(test)]
 mod bad_luck;
+#[cfg(test)]
 mod corpus;
+#[cfg(test)]
 mod crash;
+#[cfg(test)]
 mod layout;
+#[cfg(test)]
 mod manual;
+#[cfg(test)]
 mod operator;
+#[cfg(test)]
 mod ownership;
+#[cfg(test)]
 mod restart;
+#[cfg(test)]
 mod smtp_in;
+#[cfg(test)]
 mod smtp_out;
 
 /// Every file of this directory is a module above; a forgotten one would never run.

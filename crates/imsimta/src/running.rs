@@ -34,7 +34,9 @@ pub(crate) fn run(context: &Context, typed: &[String]) -> Outcome {
         .list()
         .unwrap_or_default();
     if stopped.contains(&channel) {
-        let text = format!("channel is stopped; run by hand all the same (imsimta qm start {channel} starts it)");
+        let text = format!(
+            "channel is stopped; run by hand all the same (imsimta qm start {channel} starts it)"
+        );
         Message::info("RUN", "STOPPED", text).emit();
     }
     // Asked first, so that its absence is told in one clear line before anything is started.

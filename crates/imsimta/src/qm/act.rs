@@ -69,7 +69,7 @@ fn numbers(ids: &[String]) -> Result<Vec<usize>, Failure> {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         match (first.parse::<usize>(), last.parse::<usize>()) {
             (Ok(first), Ok(last)) if first <= last && last - first < 1_000_000 => {
-                found.extend(first..=last)
+                found.extend(first..=last);
             }
             _ => {
                 let mut message = Message::error("IMTA", "IVVALU", "invalid message number");

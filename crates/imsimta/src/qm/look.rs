@@ -84,7 +84,7 @@ pub(super) fn history(context: &Context, state: &State, words: &Words) -> Outcom
         output::line(&format!("{}/{}", row.channel, row.place));
         match queue.read_envelope(&channel, &place) {
             Ok((_, attempts)) if attempts.is_empty() => {
-                output::line("No delivery history available")
+                output::line("No delivery history available");
             }
             Ok((_, attempts)) => {
                 for attempt in attempts {
@@ -101,7 +101,7 @@ pub(super) fn history(context: &Context, state: &State, words: &Words) -> Outcom
                 }
             }
             Err(error) => {
-                Message::error("QM", "UNREADABLE", format!("{error}: {}", row.path)).emit()
+                Message::error("QM", "UNREADABLE", format!("{error}: {}", row.path)).emit();
             }
         }
     }

@@ -8,6 +8,8 @@
 mod support;
 
 #[cfg(test)]
+mod ageing;
+#[cfg(test)]
 mod bad_luck;
 #[cfg(test)]
 mod corpus;
@@ -19,6 +21,8 @@ mod layout;
 mod manual;
 #[cfg(test)]
 mod operator;
+#[cfg(test)]
+mod options;
 #[cfg(test)]
 mod ownership;
 #[cfg(test)]

@@ -378,3 +378,44 @@ fn swaks_and_smtplib_find_an_ordinary_server() {
     );
     root.wait_for_delivered("bob@example.com", 2);
 }
+
+#[test]
+fn commands_pipelined_behind_the_dot_are_obeyed_and_never_stored() {
+    let root = Root::staging().start();
+    let mut wire = Wire::hello(root.smtp);
+    wire.send(b"MAIL FROM:<eve@example.com>\r\nRCPT TO:<bob@example.com>\r\nDATA\r\n");
+    wire.expect("250");
+    wire.expect("250");
+    wire.expect("354");
+    wire.send(b"Subject: one\r\n\r\none\r\n.\r\nMAIL FROM:<eve@example.com>\r\nRCPT TO:<bob@example.com>\r\nRSET\r\nQUIT\r\n");
+    for code in ["250 2.5.0 Ok, envelope id", "250", "250", "250", "221"] {
+        wire.expect(code);
+    }
+    assert!(wire.is_closed());
+    let found = root.wait_for_delivered("bob@example.com", 1);
+    assert!(found[0].ends_with(b"\n\none\n"));
+}
+
+#[test]
+fn chunks_are_joined_and_a_spoiled_message_leaves_nothing() {
+    let root = Root::staging().start();
+    let mut wire = Wire::hello(root.smtp);
+    wire.send(b"MAIL FROM:<eve@example.com>\r\nRCPT TO:<bob@example.com>\r\n");
+    wire.expect("250");
+    wire.expect("250");
+    wire.send(b"BDAT 16\r\nSubject: one\r\n\r\nBDAT 5 LAST\r\none\r\n");
+    wire.expect("250");
+    wire.expect("250 2.5.0 Ok, envelope id");
+    // After a BDAT without recipients nothing of it is kept, and DATA has nothing to go on.
+    wire.say("MAIL FROM:<eve@example.com>", "250");
+    wire.send(b"BDAT 3\r\nabc");
+    wire.expect("503");
+    wire.say("DATA", "503");
+    wire.say("RSET", "250");
+    wire.quit();
+    let found = root.wait_for_delivered("bob@example.com", 1);
+    assert!(found[0].ends_with(b"\n\none\n"));
+    wait_for("an empty queue", || {
+        root.all_queued().is_empty().then_some(())
+    });
+}

@@ -315,3 +315,41 @@ fn eight_bits_are_encoded_for_a_remote_that_cannot_take_them() {
             .any(|command| command.contains("BODY=8BITMIME"))
     );
 }
+
+#[test]
+fn a_remote_that_hangs_is_given_up_and_tried_again() {
+    let dns = zone().serve();
+    let root = Root::staging()
+        .nameserver(dns.address)
+        .set(&["channel:tcp_local.options.TIMEOUT_MULTIPLIER", "1"])
+        .set(&["channel:tcp_local.options.STATUS_RECEIVE_TIME", "1"])
+        .set(&["channel:tcp_local.options.STATUS_MAIL_RECEIVE_TIME", "1"])
+        .start();
+    let sink = Sink::listen(2, root.client_port());
+    sink.once(Odd::Hang("MAIL"));
+    send(&root, &["zoe@example.org"]);
+    root.wait_for_record(&["tcp_local ", " Q", "rfc822;zoe@example.org"]);
+    assert!(sink.received().is_empty());
+    root.imsimta(&["submit", "tcp_local"]);
+    sink.wait_for(1);
+}
+
+#[test]
+fn tls_is_used_where_it_is_offered_and_done_without_where_it_fails() {
+    let dns = zone().serve();
+    let root = Root::staging()
+        .nameserver(dns.address)
+        .set(&["channel:tcp_local.maytlsclient"])
+        .start();
+    let sink = Sink::listen(2, root.client_port());
+    // Offered, and then broken: a fresh connection in clear.
+    sink.offer(&["STARTTLS", "8BITMIME"]);
+    send(&root, &["zoe@example.org"]);
+    let found = sink.wait_for(1);
+    assert_eq!(found[0].to, ["zoe@example.org"]);
+    assert!(
+        sink.commands().iter().any(|command| command == "STARTTLS"),
+        "{:?}",
+        sink.commands()
+    );
+}

@@ -1,13 +1,13 @@
 //! The operator's command line `imsimta`: one module per utility.
 //!
 //! It owns the command table ([`front`]), what each utility asks of whom, and the wording and
-//! columns of what is printed ([`report`]). It knows libraries only, never another program's
+//! columns of what is printed (`report`). It knows libraries only, never another program's
 //! code: it asks daemons over their sockets, reads the queue through `mta-queue`, the
 //! configuration through `mta-config`, and starts programs as anybody would. Every decision it
 //! explains (`test -rewrite`) is made by the same function that the server calls.
 //!
 //! A command line goes through [`front::run`], which finds the utility and hands it a
-//! [`context::Context`]: the server root, the identity to work under, and, when first asked for,
+//! `Context`: the server root, the identity to work under, and, when first asked for,
 //! the configuration and the connections to the daemons.
 //!
 //! A crash of a command leaves nothing to repair: whatever changes the queue is one rename or one

@@ -13,7 +13,7 @@
 //! client   Opening, Transfer → lines → drive::client → replies → Opening, Transfer → verdicts
 //! ```
 //!
-//! Data enters through [`line`] and [`data`], which know only CRLF, and [`command`] and
+//! Data enters through [`mod@line`] and [`data`], which know only CRLF, and [`command`] and
 //! [`reply`], which turn it into values in which nothing is left to interpret.
 //!
 //! ```

@@ -5,7 +5,7 @@
 //! stored once per queue ([`queue::HostQueue`]) and referred to by number. The cache knows lists
 //! and counts; which list a message belongs on is the scheduler's business.
 //!
-//! [`Cache::check`] states what always holds; the scheduler's property tests call it after every
+//! `Cache::check` states what always holds; the scheduler's property tests call it after every
 //! event.
 
 mod message;

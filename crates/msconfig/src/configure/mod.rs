@@ -119,5 +119,12 @@ pub fn run(mut arguments: Arguments) -> Result<(), Error> {
             account.address, account.password
         ));
     }
+    let bin = root.bin();
+    mta_command::output::line(&format!(
+        "Configured {}. Next: {}, then {}",
+        root.root().display(),
+        bin.join("imsimta cnbuild").display(),
+        bin.join("start-msg").display()
+    ));
     Ok(())
 }

@@ -144,6 +144,17 @@ fn chosen(context: &Context, verb: &Verb, typed: &[String]) -> Result<Version, F
         Some((directory, name)) => (PathBuf::from(directory), name),
         None => (context.root.log(), typed),
     };
+    // A log without versions, such as mail.log_current or watcher, is named in full.
+    let whole = directory.join(pattern);
+    if whole.is_file() {
+        let (name, id) = (pattern.to_owned(), String::new());
+        return Ok(Version {
+            name,
+            id,
+            made: 0,
+            path: whole,
+        });
+    }
     let mut found: Vec<Version> = versions(&directory)
         .into_iter()
         .filter(|version| matches_pattern(pattern, &version.name))

@@ -83,6 +83,9 @@ impl Maildir {
         // this process syncs every level once more.
         let mut level = base.to_owned();
         make(&level)?;
+        if let Some(above) = base.parent() {
+            sync(above)?;
+        }
         for name in below {
             let parent = level.clone();
             level.push(name);

@@ -24,6 +24,8 @@ mod operator;
 #[cfg(test)]
 mod options;
 #[cfg(test)]
+mod order;
+#[cfg(test)]
 mod ownership;
 #[cfg(test)]
 mod restart;

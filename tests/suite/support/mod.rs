@@ -9,6 +9,7 @@ pub(crate) mod dns;
 pub(crate) mod messages;
 pub(crate) mod root;
 pub(crate) mod sink;
+pub(crate) mod strace;
 pub(crate) mod tls;
 pub(crate) mod wire;
 

@@ -27,6 +27,15 @@ fn send(root: &Root, to: &[&str]) {
     wire.quit();
 }
 
+/// Waits until the Job Controller knows of a message that waits: the record of a failed attempt
+/// is written a moment before the attempt is settled.
+fn wait_until_waiting(root: &Root) {
+    wait_for("a waiting message in the cache", || {
+        let view = root.imsimta(&["cache", "-view", "tcp_local", "-json"]);
+        view.contains("\"state\": \"waiting\"").then_some(())
+    });
+}
+
 fn notice(root: &Root) -> String {
     let found = root.wait_for_delivered("eve@example.com", 1);
     String::from_utf8_lossy(&found[0]).into_owned()
@@ -168,6 +177,9 @@ fn each_recipient_is_settled_on_its_own() {
         "{text}"
     );
     root.wait_for_record(&["tcp_local ", " Z", "rfc822;later@example.org"]);
+    // The one that is left is tried again at once, by itself, and then waits.
+    root.wait_for_record(&["tcp_local ", " Q", "rfc822;later@example.org"]);
+    wait_until_waiting(&root);
     sink.relent();
     root.imsimta(&["submit", "tcp_local"]);
     let found = sink.wait_for(2);
@@ -214,6 +226,7 @@ fn a_remote_that_misbehaves_costs_a_delay_and_no_mail() {
                 .count();
             (now > before).then_some(())
         });
+        wait_until_waiting(&root);
         sink.relent();
         root.imsimta(&["submit", "tcp_local"]);
         wait_for(&format!("delivery after {what}"), || {
@@ -267,6 +280,7 @@ fn submit_tries_at_once() {
     send(&root, &["zoe@example.org"]);
     root.wait_for_record(&["tcp_local ", " Q 0 ", "rfc822;zoe@example.org"]);
     let sink = Sink::listen(2, root.client_port());
+    wait_until_waiting(&root);
     root.imsimta(&["submit", "tcp_local"]);
     sink.wait_for(1);
 }
@@ -330,6 +344,7 @@ fn a_remote_that_hangs_is_given_up_and_tried_again() {
     send(&root, &["zoe@example.org"]);
     root.wait_for_record(&["tcp_local ", " Q", "rfc822;zoe@example.org"]);
     assert!(sink.received().is_empty());
+    wait_until_waiting(&root);
     root.imsimta(&["submit", "tcp_local"]);
     sink.wait_for(1);
 }

@@ -2,8 +2,11 @@
 //! server processes.
 
 use std::io;
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use mta_ipc::Client;
+use mta_ipc::job_controller::{self, Reply, Request};
 use mta_log::record::{ConnectionAction, ConnectionRecord, Direction, Modifiers, Record};
 use mta_process::child::describe;
 use mta_process::signal::Signal;
@@ -312,6 +315,9 @@ impl Dispatcher {
                         delay.as_secs()
                     ));
                 }
+                if !status.success() {
+                    tell_job_controller(&self.root.config());
+                }
                 if !gone.expected && !delay.is_zero() {
                     self.trouble.get_or_insert(text);
                 }
@@ -319,6 +325,22 @@ impl Dispatcher {
             }
         }
     }
+}
+
+/// A server process that is killed may have put a message into a queue without telling the Job
+/// Controller, which is asked to look for itself. On a thread of its own: nobody waits for it, and
+/// if it fails the periodic scan finds the message.
+fn tell_job_controller(config_dir: &Path) {
+    let config_dir = config_dir.to_owned();
+    let asking = std::thread::Builder::new().spawn(move || {
+        let within = Duration::from_secs(10);
+        let client: Result<Client<Request, Reply>, _> =
+            Client::connect(&config_dir, job_controller::DAEMON, "dispatcher", within);
+        if let Ok(client) = client {
+            drop(client.call(&Request::Sync, within));
+        }
+    });
+    drop(asking);
 }
 
 impl Service {

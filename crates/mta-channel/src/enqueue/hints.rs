@@ -1,14 +1,14 @@
 //! Tells the Job Controller about new files, without ever making an enqueue wait.
 //!
 //! A hint goes into a bounded list; a thread of its own takes everything that is there and
-//! sends it. If the Job Controller is away, hints are dropped: it scans the queue when it comes
-//! back, and from time to time anyhow. Disk is the truth.
+//! sends it. If the Job Controller is away, hints are kept for it, up to a bound; beyond that it is
+//! asked to scan the queue when it is back. Disk is the truth.
 
 use mta_ipc::Client;
 use mta_ipc::job_controller::{DAEMON, Entry, Reply, Request};
 use mta_queue::enqueue::Placed;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 /// Hints that may wait to be sent.
@@ -80,6 +80,10 @@ struct Sender {
     program: String,
     client: Option<Client<Request, Reply>>,
     failed: Option<Instant>,
+    /// What could not be told yet, oldest first, up to [`WAITING`].
+    untold: Vec<Entry>,
+    /// More than that could not be told: the next Job Controller is asked to look for itself.
+    lost: bool,
 }
 
 impl Sender {
@@ -89,31 +93,32 @@ impl Sender {
             program,
             client: None,
             failed: None,
+            untold: Vec::new(),
+            lost: false,
         }
     }
 
     fn run(mut self, arriving: &Receiver<Note>) {
         let mut sent: Option<Instant> = None;
-        while let Ok(first) = arriving.recv() {
+        while let Some(first) = self.next(arriving) {
             // One hint at a time would cost two context switches for each message.
             if sent.is_some_and(|sent| sent.elapsed() < BUSY) {
                 std::thread::sleep(GATHER);
             }
-            let mut batch = Vec::new();
             let mut flushed = Vec::new();
-            let mut next = Some(first);
+            let mut next = first;
+            let mut taken = 0;
             while let Some(note) = next.take() {
                 match note {
-                    Note::Placed(entry) => batch.push(entry),
+                    Note::Placed(entry) => self.keep(entry),
                     Note::Flush(done) => flushed.push(done),
                 }
-                if batch.len() < BATCH {
+                taken += 1;
+                if taken < BATCH {
                     next = arriving.try_recv().ok();
                 }
             }
-            if !batch.is_empty() {
-                self.send(&Request::Enqueued(batch));
-            }
+            self.tell();
             sent = Some(Instant::now());
             for done in flushed {
                 // Whoever asked may have given up waiting.
@@ -122,15 +127,55 @@ impl Sender {
         }
     }
 
-    /// Sends, on a new connection if the old one has ended meanwhile.
-    fn send(&mut self, request: &Request) {
-        for _ in 0..2 {
-            let Some(client) = self.client() else { return };
-            if client.tell(request).is_ok() {
+    /// The next note; `Some(None)` when it is time to try again with what is untold; nothing when
+    /// nobody is left to send any.
+    fn next(&self, arriving: &Receiver<Note>) -> Option<Option<Note>> {
+        if self.untold.is_empty() && !self.lost {
+            return arriving.recv().ok().map(Some);
+        }
+        match arriving.recv_timeout(PAUSE) {
+            Ok(note) => Some(Some(note)),
+            Err(RecvTimeoutError::Timeout) => Some(None),
+            Err(RecvTimeoutError::Disconnected) => None,
+        }
+    }
+
+    fn keep(&mut self, entry: Entry) {
+        if self.untold.len() < WAITING {
+            self.untold.push(entry);
+        } else {
+            self.lost = true;
+        }
+    }
+
+    /// Tells what is untold. What a Job Controller that is away cannot be told is kept until it
+    /// is back: it may have looked at the queue before the file was there.
+    fn tell(&mut self) {
+        if self.lost && self.send(&Request::Sync) {
+            self.lost = false;
+        }
+        while !self.untold.is_empty() {
+            let batch = self.untold[..self.untold.len().min(BATCH)].to_vec();
+            let count = batch.len();
+            if !self.send(&Request::Enqueued(batch)) {
                 return;
+            }
+            self.untold.drain(..count);
+        }
+    }
+
+    /// Sends, on a new connection if the old one has ended meanwhile. Tells whether it is sent.
+    fn send(&mut self, request: &Request) -> bool {
+        for _ in 0..2 {
+            let Some(client) = self.client() else {
+                return false;
+            };
+            if client.tell(request).is_ok() {
+                return true;
             }
             self.client = None;
         }
+        false
     }
 
     fn client(&mut self) -> Option<&Client<Request, Reply>> {

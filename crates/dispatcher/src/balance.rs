@@ -175,13 +175,16 @@ pub fn next_look(servers: &[ServerView], limits: &Limits, now: Instant) -> Optio
         .min()
 }
 
+/// Longest pause before a server process is started again.
+const LONGEST_DELAY: Duration = Duration::from_secs(10);
+
 /// How long to wait before the next start, after `failures` server processes in a row have died
 /// soon after their start.
 #[must_use]
 pub fn delay_after(failures: u32) -> Duration {
     match failures {
         0 => Duration::ZERO,
-        n => Duration::from_secs(1 << (n - 1).min(6)).min(Duration::from_secs(60)),
+        n => Duration::from_secs(1 << (n - 1).min(6)).min(LONGEST_DELAY),
     }
 }
 
@@ -335,6 +338,6 @@ mod tests {
     #[test]
     fn delays_grow_and_end_growing() {
         let delays: Vec<u64> = (0..9).map(|n| delay_after(n).as_secs()).collect();
-        assert_eq!(delays, [0, 1, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(delays, [0, 1, 2, 4, 8, 10, 10, 10, 10]);
     }
 }

@@ -18,7 +18,7 @@ const MOST_REMEMBERED: usize = 100_000;
 const MOST_ENDED: usize = 50;
 
 /// A server process that lives this long was no failure at its start.
-const SETTLED_AFTER: Duration = Duration::from_secs(10);
+const SETTLED_AFTER: Duration = Duration::from_secs(5);
 
 /// A listening socket.
 #[derive(Debug)]

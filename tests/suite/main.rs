@@ -20,6 +20,8 @@ mod layout;
 #[cfg(test)]
 mod manual;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod operator;
 #[cfg(test)]
 mod options;

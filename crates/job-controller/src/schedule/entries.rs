@@ -250,6 +250,9 @@ impl Scheduler {
         if self.down {
             return;
         }
+        if channel.is_none() {
+            self.scan.after_death = None;
+        }
         if self.scan.since.is_some() {
             self.scan.again |= channel.is_none();
             return;

@@ -24,6 +24,10 @@ const ARRIVAL: u64 = 120_000;
 /// Milliseconds that a job without messages may be silent, or take to end.
 const ENDING: u64 = 60_000;
 
+/// Milliseconds from the death of a job to the scan for what it may have enqueued before; the
+/// jobs that die meanwhile share it.
+const SCAN_AFTER_DEATH: u64 = 2_000;
+
 /// Milliseconds between SIGTERM and SIGKILL.
 const GRACE: u64 = 30_000;
 
@@ -189,6 +193,11 @@ impl Scheduler {
                 pid,
                 how,
             });
+        }
+        if !clean {
+            // A notice, or what reprocessing made, may be in a queue without anybody's hint.
+            let due = self.now.elapsed + SCAN_AFTER_DEATH;
+            self.scan.after_death.get_or_insert(due);
         }
         self.remove_job(id);
     }

@@ -112,6 +112,8 @@ struct Scan {
     built: bool,
     /// When the next periodic one is due, in milliseconds.
     next: u64,
+    /// When one is due because a job died, which may have enqueued what it told nobody of.
+    after_death: Option<u64>,
 }
 
 impl Scheduler {
@@ -136,6 +138,7 @@ impl Scheduler {
                 again: false,
                 built: false,
                 next,
+                after_death: None,
             },
             overflowed: false,
             absolute: BTreeMap::new(),

@@ -1,13 +1,15 @@
 //! Tells the Job Controller about new files, without ever making an enqueue wait.
 //!
 //! A hint goes into a bounded list; a thread of its own takes everything that is there and
-//! sends it. If the Job Controller is away, hints are kept for it, up to a bound; beyond that it is
-//! asked to scan the queue when it is back. Disk is the truth.
+//! sends it. If the Job Controller is away, or cannot keep up, hints are kept for it, up to a
+//! bound; beyond that it is asked to scan the queue when it listens again. Disk is the truth.
 
 use mta_ipc::Client;
 use mta_ipc::job_controller::{DAEMON, Entry, Reply, Request};
 use mta_queue::enqueue::Placed;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -33,6 +35,8 @@ const BUSY: Duration = Duration::from_millis(10);
 #[derive(Debug, Clone)]
 pub(super) struct Hints {
     waiting: SyncSender<Note>,
+    /// Somebody could not leave a hint: the Job Controller is to look for itself.
+    lost: Arc<AtomicBool>,
 }
 
 /// What the sending thread is given.
@@ -49,19 +53,22 @@ impl Hints {
     pub(super) fn start(config_dir: PathBuf, program: &str) -> Self {
         let (waiting, arriving) = sync_channel(WAITING);
         let program = program.to_owned();
+        let lost = Arc::new(AtomicBool::new(false));
+        let sender = Sender::new(config_dir, program.clone(), Arc::clone(&lost));
         let started = std::thread::Builder::new()
             .name(format!("{program} hints"))
             .stack_size(256 * 1024)
-            .spawn(move || Sender::new(config_dir, program).run(&arriving));
+            .spawn(move || sender.run(&arriving));
         // Without its thread the receiving end is gone and every hint is dropped.
         drop(started);
-        Self { waiting }
+        Self { waiting, lost }
     }
 
-    /// Leaves a hint, or drops it if too many wait.
+    /// Leaves a hint; if too many wait already, the queue will be scanned instead.
     pub(super) fn leave(&self, entry: Entry) {
-        // A hint that is lost costs time, never mail.
-        drop(self.waiting.try_send(Note::Placed(entry)));
+        if self.waiting.try_send(Note::Placed(entry)).is_err() {
+            self.lost.store(true, Ordering::Release);
+        }
     }
 
     /// Waits until everything left so far is sent or dropped, or `within` has passed. For
@@ -83,18 +90,18 @@ struct Sender {
     /// What could not be told yet, oldest first, up to [`WAITING`].
     untold: Vec<Entry>,
     /// More than that could not be told: the next Job Controller is asked to look for itself.
-    lost: bool,
+    lost: Arc<AtomicBool>,
 }
 
 impl Sender {
-    const fn new(config_dir: PathBuf, program: String) -> Self {
+    const fn new(config_dir: PathBuf, program: String, lost: Arc<AtomicBool>) -> Self {
         Self {
             config_dir,
             program,
             client: None,
             failed: None,
             untold: Vec::new(),
-            lost: false,
+            lost,
         }
     }
 
@@ -130,7 +137,7 @@ impl Sender {
     /// The next note; `Some(None)` when it is time to try again with what is untold; nothing when
     /// nobody is left to send any.
     fn next(&self, arriving: &Receiver<Note>) -> Option<Option<Note>> {
-        if self.untold.is_empty() && !self.lost {
+        if self.untold.is_empty() && !self.lost.load(Ordering::Acquire) {
             return arriving.recv().ok().map(Some);
         }
         match arriving.recv_timeout(PAUSE) {
@@ -144,15 +151,16 @@ impl Sender {
         if self.untold.len() < WAITING {
             self.untold.push(entry);
         } else {
-            self.lost = true;
+            self.lost.store(true, Ordering::Release);
         }
     }
 
     /// Tells what is untold. What a Job Controller that is away cannot be told is kept until it
     /// is back: it may have looked at the queue before the file was there.
     fn tell(&mut self) {
-        if self.lost && self.send(&Request::Sync) {
-            self.lost = false;
+        // Taken back first: what is lost from here on needs another scan.
+        if self.lost.swap(false, Ordering::AcqRel) && !self.send(&Request::Sync) {
+            self.lost.store(true, Ordering::Release);
         }
         while !self.untold.is_empty() {
             let batch = self.untold[..self.untold.len().min(BATCH)].to_vec();

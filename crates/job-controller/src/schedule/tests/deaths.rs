@@ -29,6 +29,19 @@ fn the_others_of_a_dead_job_go_on_at_once_each_alone() {
 }
 
 #[test]
+fn a_death_is_followed_by_a_scan_for_what_was_enqueued_without_a_hint() {
+    let mut bench = Bench::new(settings());
+    let mail: Vec<_> = (1..3).map(|n| entry("ims-ms", n, "")).collect();
+    bench.enqueue(&mail);
+    assert_eq!(bring(&mut bench, 1, "ims-ms", 1).len(), 1);
+    bench.die(1);
+    assert!(bench.pass(1).is_empty());
+    assert_eq!(bench.pass(1), ["scan"]);
+    bench.tell(Event::ScanDone);
+    assert!(bench.pass(30).is_empty(), "one scan is enough");
+}
+
+#[test]
 fn third_death_counts_as_an_attempt_and_the_tenth_holds() {
     let mut settings = settings();
     settings.synch.interval = 10_000;
@@ -52,7 +65,8 @@ fn third_death_counts_as_an_attempt_and_the_tenth_holds() {
                 let settlement = deferred(1, attempts);
                 assert!(bench.tell(Event::Amended { work, settlement }).is_empty());
                 let wait = [600, 1_200, 3_600][usize::from(attempts).min(3) - 1];
-                assert!(bench.pass(wait - 1).is_empty());
+                let scans = bench.pass(wait - 1);
+                assert!(scans.iter().all(|word| word == "scan"), "{scans:?}");
                 assert_eq!(bench.pass(2), [format!("start {} ims-ms", job + 1)]);
             }
             _ => {

@@ -1,6 +1,7 @@
 //! Damaged files, full disks, sockets of others, images and configurations that cannot be used.
 
 use crate::support::root::Root;
+use crate::support::strace::wrap;
 use crate::support::wait_for;
 use crate::support::wire::{Wire, on_the_wire};
 use std::fs;
@@ -79,6 +80,49 @@ fn foreign_files_in_the_queue_are_left_alone() {
     });
     assert!(copy.exists() && directory.join("core").exists());
     assert_eq!(root.delivered("bob@example.com").len(), 1);
+}
+
+#[test]
+fn a_message_that_kills_its_channel_program_each_time_is_held_and_the_others_go_on() {
+    let root = Root::staging()
+        .set(&["channel:ims-ms.backoff", "PT1S"])
+        .build();
+    // Whoever makes eve's mailbox dies of it.
+    let deadly = root.maildir("eve@example.com");
+    let path = deadly.to_str().unwrap();
+    let calls = "mkdir,mkdirat";
+    let trace = format!("trace={calls}");
+    let inject = format!("inject={calls}:signal=SIGKILL");
+    wrap(
+        &root,
+        "ims_master",
+        &["-e", &trace, "-P", path, "-e", &inject],
+    );
+    root.start();
+    let mut wire = Wire::hello(root.smtp);
+    let reply = wire.message("bob@example.com", &["eve@example.com"], MESSAGE);
+    assert!(reply.starts_with("250"), "{reply}");
+    for _ in 0..3 {
+        let reply = wire.message("eve@example.com", &["bob@example.com"], MESSAGE);
+        assert!(reply.starts_with("250"), "{reply}");
+    }
+    root.wait_for_delivered("bob@example.com", 3);
+    let held = wait_for("the deadly message to be held", || {
+        let mut files = root.queued("ims-ms").into_iter();
+        files.find(|path| path.extension().is_some_and(|end| end == "HELD"))
+    });
+    assert!(!deadly.exists());
+    let text = String::from_utf8_lossy(&fs::read(&held).unwrap()).into_owned();
+    assert!(text.contains("channel program died"), "{text}");
+    let name = held.file_name().unwrap().to_string_lossy().into_owned();
+    assert!(
+        name.starts_with("ZS"),
+        "the third to ninth death are attempts: {name}"
+    );
+    let log = log_of(&root, "job_controller.log-");
+    assert!(log.contains("(3 in a row)"), "{log}");
+    assert!(log.contains("died 10 times in a row"), "{log}");
+    assert_eq!(root.queued("ims-ms"), [held], "nothing else is left");
 }
 
 #[test]

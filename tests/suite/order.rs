@@ -145,6 +145,48 @@ fn a_message_is_durable_before_its_answer() {
 }
 
 #[test]
+fn a_sync_that_fails_is_answered_with_451_and_leaves_nothing_behind() {
+    let root = staged(None);
+    // Small and large, in one file and in two: every way to the disk has its own calls.
+    let messages = [
+        (LOCAL, 1000),
+        (BOTH, 1000),
+        (LOCAL, 400_000),
+        (BOTH, 400_000),
+    ];
+    for (calls, error, code) in [
+        ("fsync,fdatasync,syncfs", "EIO", "451 4.3.0"),
+        ("fsync,fdatasync,syncfs", "ENOSPC", "452 4.3.1"),
+        ("rename,renameat,renameat2", "EIO", "451 4.3.0"),
+    ] {
+        let mut wire = Wire::hello(root.smtp);
+        let servers = root.pids("tcp_smtp_server");
+        let trace = format!("trace={calls}");
+        let inject = format!("inject={calls}:error={error}");
+        let tracer = Tracer::attach(&root, &servers, &[&trace, &inject]);
+        for (to, size) in messages {
+            let reply = wire.message("eve@example.com", to, &text(3, size));
+            assert!(reply.starts_with(code), "{calls} {error}: {reply}");
+            assert!(root.all_queued().is_empty(), "{:?}", root.all_queued());
+        }
+        let seen = tracer.finish();
+        assert!(
+            seen.matches("(INJECTED)").count() >= messages.len(),
+            "{seen}"
+        );
+        for (to, size) in messages {
+            by_data(&mut wire, to, size);
+        }
+        let files = root.all_queued();
+        assert_eq!(files.len(), 6, "{files:?}");
+        for file in files {
+            std::fs::remove_file(file).unwrap();
+        }
+        wire.quit();
+    }
+}
+
+#[test]
 fn the_judge_finds_the_broken_builds() {
     for (feature, expected) in [
         ("broken-no-file-sync", "before the data of"),
@@ -165,12 +207,13 @@ fn the_judge_finds_the_broken_builds() {
     }
 }
 
-/// Builds a server that makes one deliberate mistake. All three share a target directory of
-/// their own, so that they never get in the way of the good ones.
+/// Builds a server that makes one deliberate mistake. The executables get a directory of their
+/// own, so that they never get in the way of the good ones; what they are made from is shared.
 fn broken(feature: &str) -> PathBuf {
     static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap();
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("broken");
+    let usual = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    let target = usual.join("broken");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args([
@@ -184,6 +227,7 @@ fn broken(feature: &str) -> PathBuf {
         .args(["--bin", "tcp_smtp_server", "--features", feature])
         .arg("--target-dir")
         .arg(&target)
+        .env("CARGO_BUILD_BUILD_DIR", usual)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();

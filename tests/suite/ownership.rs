@@ -38,6 +38,10 @@ fn only_the_watcher_is_root_and_no_file_is_roots() {
     for command in commands {
         root.imsimta(command);
     }
+    let listed = root.imsimta(&["process"]);
+    for program in ["watcher", "imsched", "dispatcher", "job_controller"] {
+        assert!(listed.contains(&format!("/lib/{program}")), "{listed}");
+    }
     root.run("msconfig", &["set", "log_message_id", "1"]);
     root.run("msconfig", &["unset", "log_message_id"]);
     for (pid, name) in root.processes() {

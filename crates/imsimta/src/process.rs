@@ -9,10 +9,13 @@ use mta_command::output;
 use mta_command::switches::{Switch, Verb};
 use mta_ipc::ProcessImage;
 use mta_ipc::{dispatcher, job_controller};
+use mta_process::lock;
 use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+
+const WATCHER: &str = "watcher";
 
 pub(crate) const VERBS: &[Verb] = &[Verb {
     name: "process",
@@ -29,7 +32,9 @@ pub(crate) const VERBS: &[Verb] = &[Verb {
 pub(crate) fn run(context: &Context, typed: &[String]) -> Outcome {
     let words = VERBS[0].parse(typed)?;
     let with_image = words.is_on("image", false);
-    let mut processes = list(&context.root.lib());
+    let lib = context.root.lib();
+    let mut processes = list(&lib);
+    add_watcher(&mut processes, context, &lib);
     if with_image {
         let images = images(context);
         for process in &mut processes {
@@ -64,11 +69,31 @@ pub(crate) fn list(lib: &Path) -> Vec<Process> {
     found
 }
 
+/// A watcher that is root does not let us see its program file; it is known by its lock.
+fn add_watcher(processes: &mut Vec<Process>, context: &Context, lib: &Path) {
+    let lock = lock::daemon_path(&context.root.config(), WATCHER);
+    let holder = lock::holder(&lock).ok().flatten();
+    let Some(pid) = holder.and_then(|pid| i32::try_from(pid).ok()) else {
+        return;
+    };
+    if processes.iter().any(|process| process.pid == pid) {
+        return;
+    }
+    let directory = Path::new("/proc").join(pid.to_string());
+    let program = lib.join(WATCHER);
+    processes.extend(describe(pid, &directory, &program, boot_time()));
+    processes.sort_by_key(|process| process.pid);
+}
+
 fn look_at(pid: i32, directory: &Path, lib: &Path, boot: i64) -> Option<Process> {
     let program = fs::read_link(directory.join("exe")).ok()?;
     if !program.starts_with(lib) {
         return None;
     }
+    describe(pid, directory, &program, boot)
+}
+
+fn describe(pid: i32, directory: &Path, program: &Path, boot: i64) -> Option<Process> {
     let stat = fs::read_to_string(directory.join("stat")).ok()?;
     // The name in parentheses may hold anything; the numbers begin behind the last one.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();

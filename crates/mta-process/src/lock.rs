@@ -66,6 +66,14 @@ impl Lock {
     }
 }
 
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Said aloud, since a child between its fork and its exec still has the descriptor and
+        // would keep the lock alive. If that fails, closing it is what is left.
+        drop(fs2::FileExt::unlock(&self.file));
+    }
+}
+
 fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .read(true)

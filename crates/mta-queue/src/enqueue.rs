@@ -215,7 +215,6 @@ impl Draft {
 
     fn write_from_memory(&mut self) -> Result<Vec<Fresh>, QueueError> {
         let boundary = boundary_not_in(&self.memory)?;
-        let crc = crc32c::crc32c(&self.memory);
         let mut files = Vec::with_capacity(self.plans.len());
         for plan in &mut self.plans {
             plan.envelope.size = self.size;
@@ -226,7 +225,9 @@ impl Draft {
                 boundary.clone(),
             );
             let mut bytes = print(&head)?;
-            let tail = tail(&bytes, crc, &head, plan);
+            // Read once more for each file: combining checksums costs more than a small message.
+            let crc = crc32c::crc32c_append(crc32c::crc32c(&bytes), &self.memory);
+            let tail = tail(end_behind(crc, &head), plan);
             if bytes.len() + self.memory.len() <= CHUNK {
                 bytes.extend_from_slice(&self.memory);
                 bytes.extend_from_slice(&tail);
@@ -290,7 +291,7 @@ impl Draft {
         let Some(plan) = self.plans.first() else {
             return Err(QueueError::NoRecipients);
         };
-        let tail_bytes = tail(&head, spill.crc, &spill.head, plan);
+        let tail_bytes = tail(end(&head, spill.crc, &spill.head), plan);
         spill.fresh.write_back(&head)?;
         spill.fresh.write(&tail_bytes)?;
         let mut files = Vec::with_capacity(self.plans.len());
@@ -312,7 +313,7 @@ impl Draft {
         fresh.write(&bytes)?;
         let content = Slice::new(spill.fresh.written.file(), spill.head_len, self.size);
         copy_all(content, fresh.written.file()).map_err(|error| fresh.error(error))?;
-        fresh.write(&tail(&bytes, spill.crc, &head, plan))?;
+        fresh.write(&tail(end(&bytes, spill.crc, &head), plan))?;
         Ok(fresh)
     }
 }
@@ -394,9 +395,8 @@ fn print(head: &Head) -> Result<Vec<u8>, QueueError> {
         .map_err(|record| QueueError::Unwritable { record })
 }
 
-/// End marker, end record, and the reason of a hold.
-fn tail(head_bytes: &[u8], content_crc: u32, head: &Head, plan: &Plan) -> Vec<u8> {
-    let mut tail = end(head_bytes, content_crc, head);
+/// The end of a file, and the reason of a hold.
+fn tail(mut tail: Vec<u8>, plan: &Plan) -> Vec<u8> {
     if let Some(reason) = &plan.held {
         Attempt::held(name::now(), reason).print(&mut tail);
     }
@@ -405,14 +405,17 @@ fn tail(head_bytes: &[u8], content_crc: u32, head: &Head, plan: &Plan) -> Vec<u8
 
 /// End marker and end record of a file with this head and a content of this checksum.
 pub(crate) fn end(head_bytes: &[u8], content_crc: u32, head: &Head) -> Vec<u8> {
+    let content_len = usize::try_from(head.envelope.size).unwrap_or(usize::MAX);
+    let crc = crc32c::crc32c_combine(crc32c::crc32c(head_bytes), content_crc, content_len);
+    end_behind(crc, head)
+}
+
+/// End marker and end record behind head and content of this checksum.
+fn end_behind(crc: u32, head: &Head) -> Vec<u8> {
     let marker = format!("{}\n", head.boundary);
-    let size = head.envelope.size;
-    let crc = crc32c::crc32c(head_bytes);
-    let content_len = usize::try_from(size).unwrap_or(usize::MAX);
-    let crc = crc32c::crc32c_combine(crc, content_crc, content_len);
     let crc = crc32c::crc32c_append(crc, marker.as_bytes());
     let mut bytes = marker.into_bytes();
-    bytes.extend_from_slice(file::end_line(size, crc).as_bytes());
+    bytes.extend_from_slice(file::end_line(head.envelope.size, crc).as_bytes());
     bytes
 }
 

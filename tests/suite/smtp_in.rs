@@ -269,7 +269,42 @@ fn strangers_cannot_relay() {
     );
     wire.say("RCPT TO:<other%example.org@example.com>", "5");
     wire.say("RCPT TO:<@example.com:other@example.org>", "5");
-    wire.say("RCPT TO:<bob@ims-ms-daemon>", "5");
+    wire.say("RCPT TO:<bob@example.com>", "250");
+}
+
+#[test]
+fn no_channel_is_reached_from_outside_by_its_own_name() {
+    let root = Root::staging()
+        .flag(&["--internal-network", "10.255.255.0/24"])
+        .start();
+    let mut wire = Wire::hello(root.smtp);
+    wire.say("MAIL FROM:<someone@example.net>", "250");
+    for channel in [
+        "ims-ms",
+        "tcp",
+        "tcp_local",
+        "tcp_intranet",
+        "tcp_submit",
+        "tcp_auth",
+        "process",
+        "reprocess",
+        "hold",
+        "bitbucket",
+    ] {
+        for recipient in [
+            format!("bob@{channel}-daemon"),
+            format!("x@example.net.{channel}-daemon"),
+            format!("x%example.net@{channel}-daemon"),
+            format!("x%example.net%{channel}-daemon@mail.example.com"),
+            format!("x%example.net.{channel}-daemon@example.com"),
+            format!("@{channel}-daemon:x@example.net"),
+            format!("@mail.example.com:x@example.net.{channel}-daemon"),
+            format!("\"x@example.net\"@{channel}-daemon"),
+            format!("example.net!x@{channel}-daemon"),
+        ] {
+            wire.say(&format!("RCPT TO:<{recipient}>"), "5");
+        }
+    }
     wire.say("RCPT TO:<bob@example.com>", "250");
 }
 

@@ -126,14 +126,26 @@ const RULES: &[(&str, &str)] = &[
     ("[]", "$U%[$L]@tcp-daemon"),
 ];
 
-/// Channels that are reached by address.
-const ADDRESSED: &[&str] = &[
-    "ims-ms-daemon",
-    "tcp_intranet-daemon",
-    "process-daemon",
-    "reprocess-daemon",
-    "hold-daemon",
-    "bitbucket-daemon",
+/// Channels that are reached by address: delivery options and aliases name them, and
+/// ORIG_SEND_ACCESS refuses who names them from outside.
+///
+/// Not so the channels that send on what they get, `tcp_intranet`, `process` and `reprocess`:
+/// with a rule `.process-daemon`, everybody could have `user@elsewhere.process-daemon` relayed.
+/// Their rules lead to them without one.
+const ADDRESSED: &[&str] = &["ims-ms-daemon", "hold-daemon", "bitbucket-daemon"];
+
+/// Channels that `delivery_options` names and that only a site that has them configures. Without
+/// a rule the last one would have their mail sent to whatever host the DNS knows by that name;
+/// with such a one it goes there once the channel exists.
+const MISSING: &[(&str, &str)] = &[
+    (
+        "native-daemon",
+        "$4003005?no channel native for this delivery option",
+    ),
+    (
+        "pipe-daemon",
+        "$4003005?no channel pipe for this delivery option",
+    ),
 ];
 
 /// Everything else goes out.
@@ -471,8 +483,23 @@ mod tests {
             ("eve@example.net", "tcp_local", "eve@example.net"),
             ("eve@[198.51.100.7]", "tcp_local", "eve@[198.51.100.7]"),
             ("ada@ims-ms-daemon", "ims-ms", "ada@"),
-            ("ada@process-daemon", "process", "ada@"),
             ("ada@bitbucket-daemon", "bitbucket", "ada@"),
+            // Channels that send on are not reached by address: that would be a relay.
+            (
+                "eve@example.net.tcp_intranet-daemon",
+                "tcp_local",
+                "eve@example.net.tcp_intranet-daemon",
+            ),
+            (
+                "eve%example.net@process-daemon",
+                "tcp_local",
+                "eve%example.net@process-daemon",
+            ),
+            (
+                "eve@example.net.reprocess-daemon",
+                "tcp_local",
+                "eve@example.net.reprocess-daemon",
+            ),
         ];
         for (address, channel, rewritten) in table {
             let question = Question::envelope_to(address, &source);

@@ -7,12 +7,15 @@
 //!
 //! The path of a look-up: [`Directory::find`] looks whether the file has changed (one `stat`),
 //! whoever sees that first reads it ([`ldif`]) and builds a new index; everybody else goes on
-//! with the old one meanwhile. A file that cannot be read leaves the last good state in force
-//! and is reported once ([`Fault`]). Nothing is ever written, so a crash leaves nothing behind.
+//! with the old one meanwhile. Who writes the file in place leaves it empty or cut short for a
+//! moment, which must not be taken for the new state: a change is looked at only when the file has
+//! stood still for a second, and a file without any record is a fault. A file that cannot be read
+//! leaves the last good state in force and is reported once ([`Fault`]). Nothing is ever written,
+//! so a crash leaves nothing behind.
 //!
 //! ```
 //! let dir = std::env::temp_dir().join("no-such-directory.ldif");
-//! let directory = mta_directory::Directory::open(&dir, "example.com", |_| {});
+//! let directory = mta_directory::Directory::open(&dir, "example.com", |_, _| {});
 //! assert!(!directory.exists());
 //! ```
 
@@ -32,7 +35,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Why the file could not be taken as the directory's new state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,6 +58,12 @@ pub enum Fault {
         path: PathBuf,
         /// What the system said.
         text: String,
+    },
+    /// There is nobody in it.
+    #[error("{}: the file holds no entry", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
     },
     /// It was there and is there no more.
     #[error("{}: the file has vanished", path.display())]
@@ -100,6 +109,12 @@ pub struct Account {
 /// For how long a look at the file is good: the look-ups of one command share it.
 const FRESH: Duration = Duration::from_millis(if cfg!(test) { 0 } else { 1 });
 
+/// For how long the file must not have changed to be taken for complete.
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// Who is told of a fault, and whether a last good state stays in force meanwhile.
+type Report = Box<dyn Fn(&Fault, bool) + Send + Sync>;
+
 /// The directory; shared by all threads of a process.
 pub struct Directory {
     path: PathBuf,
@@ -107,7 +122,8 @@ pub struct Directory {
     state: RwLock<State>,
     /// Held by whoever reads the file.
     loading: Mutex<()>,
-    report: Box<dyn Fn(&Fault) + Send + Sync>,
+    report: Report,
+    settle: Duration,
     gate: Gate,
     opened: Instant,
     /// When the file was last looked at, in microseconds after `opened`.
@@ -131,7 +147,24 @@ struct Seen {
     changed: (i64, i64),
 }
 
+/// A point in time as seconds and nanoseconds, in nanoseconds.
+fn nanoseconds((seconds, rest): (i64, i64)) -> i128 {
+    i128::from(seconds) * 1_000_000_000 + i128::from(rest)
+}
+
 impl Seen {
+    /// Whether the file has stood still for `settle` at the time `now`. A date in the future says
+    /// nothing.
+    fn is_settled(&self, now: SystemTime, settle: Duration) -> bool {
+        let now = now
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .map_or(0, |since| since.as_nanos());
+        let changed = nanoseconds(self.modified).max(nanoseconds(self.changed));
+        let age = i128::try_from(now).unwrap_or(i128::MAX) - changed;
+        let settle = i128::try_from(settle.as_nanos()).unwrap_or(i128::MAX);
+        !(0..settle).contains(&age)
+    }
+
     fn of(meta: &Metadata) -> Self {
         Self {
             identity: (meta.dev(), meta.ino()),
@@ -152,19 +185,25 @@ impl std::fmt::Debug for Directory {
 
 impl Directory {
     /// The directory in the file `path`. A file that is not there means that there is no
-    /// directory; one that cannot be read is told to `report`, as is each later fault.
+    /// directory; one that cannot be read is told to `report`, as is each later fault, together
+    /// with whether a last good state stays in force.
     #[must_use]
     pub fn open(
         path: &Path,
         default_domain: &str,
-        report: impl Fn(&Fault) + Send + Sync + 'static,
+        report: impl Fn(&Fault, bool) + Send + Sync + 'static,
     ) -> Self {
+        Self::settling(path, default_domain, Box::new(report), SETTLE)
+    }
+
+    fn settling(path: &Path, default_domain: &str, report: Report, settle: Duration) -> Self {
         let directory = Self {
             path: path.to_owned(),
             default_domain: default_domain.to_owned(),
             state: RwLock::default(),
             loading: Mutex::default(),
-            report: Box::new(report),
+            report,
+            settle,
             gate: Gate::default(),
             opened: Instant::now(),
             looked: AtomicU64::new(0),
@@ -307,6 +346,10 @@ impl Directory {
         if now == self.read().seen && (now.is_some() || self.read().index.is_none()) {
             return;
         }
+        let unsettled = now.is_some_and(|seen| !seen.is_settled(SystemTime::now(), self.settle));
+        if unsettled && self.read().index.is_some() {
+            return;
+        }
         // One thread reads; the others go on with what they have, unless they have nothing.
         let loading = if self.read().seen.is_some() {
             self.loading.try_lock().ok()
@@ -336,9 +379,10 @@ impl Directory {
         };
         let told = state.fault == fault;
         state.fault.clone_from(&fault);
+        let has_state = state.index.is_some();
         drop(state);
         if let Some(fault) = fault.filter(|_| !told) {
-            (self.report)(&fault);
+            (self.report)(&fault, has_state);
         }
     }
 
@@ -373,6 +417,10 @@ impl Directory {
             return Loaded::Fault(Some(seen), unreadable(&error));
         }
         match Index::build(&content, &self.default_domain) {
+            Ok(index) if index.entries == 0 => {
+                let path = self.path.clone();
+                Loaded::Fault(Some(seen), Fault::Empty { path })
+            }
             Ok(index) => Loaded::Index(seen, index),
             Err((line, fault)) => Loaded::Fault(
                 Some(seen),

@@ -36,8 +36,13 @@ fn written(text: &str) -> (tempfile::TempDir, Directory) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("directory.ldif");
     std::fs::write(&path, text).unwrap();
-    let directory = Directory::open(&path, "example.com", |_| {});
+    let directory = at_once(&path, |_, _| {});
     (dir, directory)
+}
+
+/// A directory that takes each change for complete.
+fn at_once(path: &Path, report: impl Fn(&Fault, bool) + Send + Sync + 'static) -> Directory {
+    Directory::settling(path, "example.com", Box::new(report), Duration::ZERO)
 }
 
 fn dn(directory: &Directory, address: &str) -> Option<String> {
@@ -93,7 +98,8 @@ fn a_change_is_seen_and_a_bad_one_keeps_the_last_good_state() {
     std::fs::write(&path, PEOPLE).unwrap();
     let told = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&told);
-    let directory = Directory::open(&path, "example.com", move |_| {
+    let directory = at_once(&path, move |_, has_state| {
+        assert!(has_state);
         counter.fetch_add(1, Ordering::Relaxed);
     });
     assert!(directory.find("eve@example.com").unwrap().is_none());
@@ -118,6 +124,56 @@ fn a_change_is_seen_and_a_bad_one_keeps_the_last_good_state() {
     std::fs::remove_file(&path).unwrap();
     assert!(directory.find("ada@example.com").unwrap().is_some());
     assert!(matches!(directory.fault(), Some(Fault::Vanished { .. })));
+}
+
+#[test]
+fn a_file_that_was_emptied_is_no_new_state() {
+    let (dir, directory) = written(PEOPLE);
+    let path = dir.path().join("directory.ldif");
+    for content in ["", "version: 1\n\n# nobody\n"] {
+        std::fs::write(&path, content).unwrap();
+        assert!(directory.find("ada@example.com").unwrap().is_some());
+        let empty = Some(Fault::Empty { path: path.clone() });
+        assert_eq!(directory.fault(), empty);
+    }
+    let (_dir, directory) = written("");
+    assert!(matches!(
+        directory.find("ada@example.com"),
+        Err(DirectoryError::Unavailable(Fault::Empty { .. }))
+    ));
+}
+
+#[test]
+fn a_file_that_is_being_written_is_not_taken_yet() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("directory.ldif");
+    std::fs::write(&path, PEOPLE).unwrap();
+    let day = Duration::from_secs(24 * 3600);
+    let slow = Directory::settling(&path, "example.com", Box::new(|_, _| {}), day);
+    let quick = at_once(&path, |_, _| {});
+    // Half of it parses as well, but for the one who lies in the other half it is no news.
+    std::fs::write(&path, &PEOPLE[..PEOPLE.find("dn: uid=bob").unwrap()]).unwrap();
+    assert!(slow.find("bob@example.com").unwrap().is_some());
+    assert_eq!(slow.fault(), None);
+    assert!(quick.find("bob@example.com").unwrap().is_none());
+}
+
+#[test]
+fn a_file_has_settled_when_its_last_change_is_old_enough() {
+    let seen = |modified, changed| Seen {
+        identity: (1, 1),
+        size: 1,
+        modified,
+        changed,
+    };
+    let at = |millis| SystemTime::UNIX_EPOCH + Duration::from_millis(millis);
+    let settled = |seen: Seen, millis| seen.is_settled(at(millis), SETTLE);
+    assert!(!settled(seen((100, 0), (100, 0)), 100_999));
+    assert!(settled(seen((100, 0), (100, 0)), 101_000));
+    // An old file that was moved here just now.
+    assert!(!settled(seen((1, 0), (100, 0)), 100_500));
+    // A clock that was wrong.
+    assert!(settled(seen((900, 0), (100, 0)), 100_500));
 }
 
 #[test]

@@ -31,7 +31,8 @@ struct Setting<'a> {
 pub(super) fn run(context: &Context, words: &Words) -> Outcome {
     let mut text = None;
     let config = configuration(context, words.on("image_file"), &mut text)?;
-    let directory = Directory::open(&context.root.directory(), &config.default_domain, |fault| {
+    let path = context.root.directory();
+    let directory = Directory::open(&path, &config.default_domain, |fault, _| {
         Message::warning("TEST", "DIRECTORY", fault.to_string()).emit();
     });
     let sender = match (words.on("from"), words.value("from")) {

@@ -45,7 +45,7 @@ pub use transaction::{Accepted, Transaction, source_limit};
 use hints::Hints;
 use jiff::Timestamp;
 use mta_config::{ChannelOption, Config, MtaOption, ServerRoot};
-use mta_directory::Directory;
+use mta_directory::{Directory, Fault as DirectoryFault};
 use mta_envelope::address::Address;
 use mta_envelope::names::ChannelName;
 use mta_log::id::IdSource;
@@ -130,11 +130,15 @@ impl Enqueuer {
             source,
         })?;
         let reports = Arc::clone(&program_log);
-        let directory = Directory::open(&root.directory(), &config.default_domain, move |fault| {
-            reports.write(&format!(
-                "directory: {fault}; the last good state stays in force"
-            ));
-        });
+        let report = move |fault: &DirectoryFault, has_state: bool| {
+            let meanwhile = if has_state {
+                "the last good state stays in force"
+            } else {
+                "there is no directory until that is mended"
+            };
+            reports.write(&format!("directory: {fault}; {meanwhile}"));
+        };
+        let directory = Directory::open(&root.directory(), &config.default_domain, report);
         Ok(Self {
             shared: Arc::new(Shared {
                 log: Writer::new(&root.log(), log_options(&config)),

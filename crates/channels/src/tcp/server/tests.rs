@@ -141,6 +141,10 @@ struct World {
 
 impl World {
     fn new(internal: bool, more: &str) -> Self {
+        Self::with_directory(internal, more, DIRECTORY)
+    }
+
+    fn with_directory(internal: bool, more: &str, directory: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let root = ServerRoot::new(dir.path().to_owned());
         for directory in [root.config(), root.queue(), root.log(), root.db()] {
@@ -148,7 +152,7 @@ impl World {
         }
         fs::write(root.config_xml(), text(internal, more)).unwrap();
         fs::write(root.restricted(), "user=mailsrv\n").unwrap();
-        fs::write(root.directory(), DIRECTORY).unwrap();
+        fs::write(root.directory(), directory).unwrap();
         let config = Config::load(&root).unwrap();
         let service = config.dispatcher.service("SMTP").unwrap().clone();
         let log = Arc::new(ProgramLog::on_demand(&root.log(), "tcp_smtp_server"));
@@ -394,13 +398,8 @@ impl SecureClient {
 #[test]
 fn authenticated_senders_relay_under_tls_only() {
     let files = tempfile::tempdir().unwrap();
-    let world = World::new(false, &certificate(files.path()));
     let with_password = format!("{DIRECTORY}userPassword: {}\n", stored("secret"));
-    fs::write(
-        world.dir.path().join("config/directory.ldif"),
-        with_password,
-    )
-    .unwrap();
+    let world = World::with_directory(false, &certificate(files.path()), &with_password);
     let mut client = world.client();
     client.reply();
     let list = client.say("EHLO client.example");

@@ -1,14 +1,18 @@
 //! `imsimta cnbuild`: from the text of the configuration to the image that every process loads.
 
 use crate::context::{Context, Failure, Outcome};
+use crate::process;
+use crate::report::processes::Image;
 use mta_command::message::Message;
 use mta_command::output;
 use mta_command::switches::{Switch, Value, Verb};
-use mta_config::Config;
+use mta_config::config::ImageIdentity;
 use mta_config::{image, source};
+use mta_process::exit::with_causes;
 use serde::Serialize;
 use std::fmt;
 use std::io::IsTerminal as _;
+use std::path::Path;
 
 pub(crate) const VERBS: &[Verb] = &[Verb {
     name: "cnbuild",
@@ -28,6 +32,17 @@ pub(crate) const VERBS: &[Verb] = &[Verb {
             "list the options that are set but that no code uses",
         ),
         Switch::flag("json", "-unused as JSON"),
+        Switch::flag("maximum", "for old scripts; tables have no sizes to be set"),
+        Switch::maybe(
+            "option_file",
+            "file",
+            "for old scripts; tables have no sizes to be set",
+        ),
+        Switch::flag("sizes", "for old scripts; tables have no sizes to be shown"),
+        Switch::flag(
+            "statistics",
+            "for old scripts; tables have no sizes to be shown",
+        ),
     ],
 }];
 
@@ -56,7 +71,8 @@ pub(crate) fn run(context: &Context, typed: &[String]) -> Outcome {
             Ok(()) | Err(_) => Ok(()),
         };
     }
-    let (config, warnings) = Config::from_text(&context.root).map_err(|faults| {
+    let read = source::load_with_sources(&context.root);
+    let (config, warnings, sources) = read.map_err(|faults| {
         for fault in faults {
             eprintln!("{fault}");
         }
@@ -75,30 +91,36 @@ pub(crate) fn run(context: &Context, typed: &[String]) -> Outcome {
     if words.on("image_file") == Some(false) {
         return Ok(());
     }
-    let before = image::read(&context.root)
-        .ok()
-        .map(|before| before.identity);
-    let written = match words.value("image_file") {
-        Some(file) => image::write_file(std::path::Path::new(file), &context.root, &config),
-        None => image::write(&context.root, &config),
+    let file = words.value("image_file");
+    let mark = sources.mark();
+    let written = match file {
+        Some(file) => image::write_file(Path::new(file), &context.root, &config, mark),
+        None => image::write(&context.root, &config, mark),
     };
-    written.map_err(|error| Message::error("CNBUILD", "WRITE", error.to_string()))?;
-    let identity = &config.identity;
-    if std::io::stdout().is_terminal() && words.value("image_file").is_none() {
-        let line = match before {
-            Some(before)
-                if before.fixed == identity.fixed && before.reloadable == identity.reloadable =>
-            {
-                "Nothing has changed; no restart is needed."
-            }
-            Some(before) if before.fixed == identity.fixed => {
-                "Mapping tables or aliases have changed; imsimta restart makes them take effect."
-            }
-            _ => "The configuration has changed; imsimta restart makes it take effect.",
-        };
-        output::line(line);
+    written.map_err(|error| Message::error("CNBUILD", "WRITE", with_causes(&error)))?;
+    if std::io::stdout().is_terminal() && file.is_none() {
+        let running: Vec<Image> = process::images(context).into_values().collect();
+        output::line(advice(&config.identity, &running));
     }
     Ok(())
+}
+
+/// What has to be done for the new image to take effect, by what the daemons and their children
+/// run now.
+fn advice(new: &ImageIdentity, running: &[Image]) -> &'static str {
+    let fixed = running.iter().all(|image| image.fixed == new.fixed);
+    let reloadable = running
+        .iter()
+        .all(|image| image.reloadable == new.reloadable);
+    if running.is_empty() {
+        "Compiled; no daemon runs that would have to take it up."
+    } else if fixed && reloadable {
+        "What runs has this configuration; no restart is needed."
+    } else if fixed {
+        "Mapping tables or aliases have changed; imsimta restart makes them take effect."
+    } else {
+        "The configuration has changed; imsimta restart makes it take effect."
+    }
 }
 
 /// What is set and has no effect, by full name.
@@ -110,6 +132,40 @@ fn unused(context: &Context) -> Result<Vec<String>, Failure> {
                 eprintln!("{fault}");
             }
             Err(Failure::Silent(1))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_decides_what_has_to_be_done() {
+        let image = |fixed: &str, reloadable: &str| Image {
+            fixed: fixed.to_owned(),
+            reloadable: reloadable.to_owned(),
+        };
+        let new = ImageIdentity {
+            fixed: "f2".into(),
+            reloadable: "r2".into(),
+            from_image: false,
+        };
+        let table = [
+            (vec![], "Compiled;"),
+            (vec![image("f2", "r2")], "What runs has this configuration"),
+            (
+                vec![image("f2", "r2"), image("f2", "r1")],
+                "Mapping tables or aliases",
+            ),
+            (
+                vec![image("f2", "r2"), image("f1", "r2")],
+                "The configuration has changed",
+            ),
+        ];
+        for (running, text) in table {
+            let said = advice(&new, &running);
+            assert!(said.starts_with(text), "{said}");
         }
     }
 }

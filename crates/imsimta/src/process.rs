@@ -133,7 +133,7 @@ fn user_name(uid: u32) -> String {
 
 /// What the daemons say of themselves and of their children. One that does not answer is simply
 /// not in the list.
-fn images(context: &Context) -> HashMap<u32, Image> {
+pub(crate) fn images(context: &Context) -> HashMap<u32, Image> {
     let mut told: Vec<ProcessImage> = Vec::new();
     if let Ok(dispatcher) = context.dispatcher()
         && let Ok(dispatcher::Reply::Status(status)) =

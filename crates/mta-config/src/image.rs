@@ -25,13 +25,14 @@ use crate::option::MtaOptions;
 use crate::paths::ServerRoot;
 use crate::pool::JobControllerOptions;
 use crate::service::DispatcherOptions;
-use crate::source;
+use crate::source::{self, Mark};
 use crate::task::Task;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 /// What the file begins with.
 const MAGIC: [u8; 8] = *b"IMTAconf";
@@ -384,26 +385,33 @@ fn octets(path: &Path, root: &ServerRoot) -> Result<Vec<u8>, ImageError> {
     Ok(image)
 }
 
-/// Writes the image of `root`: aside, synced, renamed. It belongs to the owner of `config`.
+/// Writes the image of `root`, made from the text of `mark`: aside, synced, renamed. It belongs to
+/// the owner of `config`.
 ///
 /// # Errors
 /// [`ImageError::Io`] or [`ImageError::Encode`]; the old image is still there.
-pub fn write(root: &ServerRoot, config: &Config) -> Result<(), ImageError> {
-    write_file(&root.image(), root, config)
+pub fn write(root: &ServerRoot, config: &Config, mark: Mark) -> Result<(), ImageError> {
+    write_file(&root.image(), root, config, mark)
 }
 
-/// Writes an image to any file.
+/// Writes an image to any file. Its time of last modification is the one when reading the text
+/// began, so that a change while it was compiled shows (`older_text`).
 ///
 /// # Errors
 /// As [`write()`].
-pub fn write_file(path: &Path, root: &ServerRoot, config: &Config) -> Result<(), ImageError> {
-    let image = compose(config, source::digest_of(root))?;
+pub fn write_file(
+    path: &Path,
+    root: &ServerRoot,
+    config: &Config,
+    mark: Mark,
+) -> Result<(), ImageError> {
+    let image = compose(config, mark.digest)?;
     let failed = |source| ImageError::Io {
         path: path.to_owned(),
         source,
     };
     source::save::directory(&root.config(), path.parent().unwrap_or(path)).map_err(failed)?;
-    source::save::file(path, &image, &root.config()).map_err(failed)
+    source::save::file_of(path, &image, &root.config(), Some(mark.begun)).map_err(failed)
 }
 
 /// How the image of `root` stands to the text.
@@ -424,18 +432,25 @@ pub fn status(root: &ServerRoot) -> ImageStatus {
     }
 }
 
-/// Whether every text file was changed before the image was written, so that there is no need
-/// to read them. What counts is the time of the last change of the file itself, which a copy
+/// By how much the clock of file systems may lag behind the one that a program reads.
+const COARSE: Duration = Duration::from_millis(100);
+
+/// Whether every text file was changed before reading it for the image began, so that there is no
+/// need to read them. What counts is the time of the last change of the file itself, which a copy
 /// with an old date cannot pretend; equal times prove nothing, as clocks are coarse.
 fn older_text(root: &ServerRoot, image: &Path) -> bool {
-    let changed =
-        |path: &Path| std::fs::metadata(path).map(|file| (file.ctime(), file.ctime_nsec()));
-    let Ok(written) = changed(image) else {
+    let begun = std::fs::metadata(image).and_then(|file| file.modified());
+    let Some(begun) = begun.ok().and_then(|begun| begun.checked_sub(COARSE)) else {
         return false;
     };
-    source::files(root)
-        .iter()
-        .all(|path| changed(path).is_ok_and(|changed| changed < written))
+    let begun = begun.duration_since(SystemTime::UNIX_EPOCH);
+    source::files(root).iter().all(|path| {
+        let (Ok(begun), Ok(file)) = (begun.as_ref(), std::fs::metadata(path)) else {
+            return false;
+        };
+        let nanoseconds = i128::from(file.ctime()) * 1_000_000_000 + i128::from(file.ctime_nsec());
+        i128::try_from(begun.as_nanos()).is_ok_and(|begun| nanoseconds < begun)
+    })
 }
 
 #[cfg(test)]

@@ -166,7 +166,7 @@ fn the_layout_changes_only_with_its_version() {
 fn what_is_written_is_read() {
     let (_directory, root) = root();
     let config = config();
-    write(&root, &config).unwrap();
+    write(&root, &config, Mark::now(&root)).unwrap();
     let read = read(&root).unwrap();
     assert_eq!(read.mta, config.mta);
     assert_eq!(read.channels, config.channels);
@@ -206,7 +206,7 @@ fn the_halves_have_hashes_of_their_own() {
 #[test]
 fn another_version_is_a_mismatch() {
     let (_directory, root) = root();
-    write(&root, &config()).unwrap();
+    write(&root, &config(), Mark::now(&root)).unwrap();
     let mut image = fs::read(root.image()).unwrap();
     image[11] += 1;
     fs::write(root.image(), &image).unwrap();
@@ -225,7 +225,7 @@ fn a_missing_image_is_no_error_of_its_own() {
 #[test]
 fn an_image_that_others_may_write_is_refused() {
     let (_directory, root) = root();
-    write(&root, &config()).unwrap();
+    write(&root, &config(), Mark::now(&root)).unwrap();
     fs::set_permissions(root.image(), fs::Permissions::from_mode(0o622)).unwrap();
     assert!(matches!(read(&root), Err(ImageError::Ownership { .. })));
 }
@@ -233,12 +233,17 @@ fn an_image_that_others_may_write_is_refused() {
 #[test]
 fn a_changed_text_makes_the_image_stale() {
     let (_directory, root) = root();
-    write(&root, &config()).unwrap();
+    write(&root, &config(), Mark::now(&root)).unwrap();
     assert_eq!(status(&root), ImageStatus::Current);
     fs::write(root.config_xml(), "other text").unwrap();
     assert_eq!(status(&root), ImageStatus::Stale);
     fs::write(root.config_xml(), "text").unwrap();
     assert_eq!(status(&root), ImageStatus::Current);
+    // A change between reading and writing is not taken for the text that was compiled.
+    let mark = Mark::now(&root);
+    fs::write(root.config_xml(), "other text").unwrap();
+    write(&root, &config(), mark).unwrap();
+    assert_eq!(status(&root), ImageStatus::Stale);
 }
 
 /// A value that the option's row allows, made of a number.

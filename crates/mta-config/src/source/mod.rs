@@ -21,6 +21,7 @@ use crate::config::{Config, Restricted};
 use crate::fault::{FaultKind, LoadFault, Origin, Warning};
 use crate::paths::ServerRoot;
 use std::path::{Path as FilePath, PathBuf};
+use std::time::SystemTime;
 use tree::{File, Tree};
 
 /// The accounts alone: what a program needs before it reads anything else, since it must not do
@@ -41,6 +42,28 @@ pub struct Sources {
     config: Text,
     pass: Text,
     restricted: Text,
+    /// When reading them began.
+    begun: Option<SystemTime>,
+}
+
+/// Which text a configuration was made from: what its image remembers.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    /// A digest over the files as they were read; another one means that the image is stale.
+    pub digest: [u8; 32],
+    /// When reading began: a file that was last changed before is as it was read.
+    pub begun: SystemTime,
+}
+
+impl Mark {
+    /// The mark of the text files of `root` as they are now.
+    #[must_use]
+    pub fn now(root: &ServerRoot) -> Self {
+        Self {
+            begun: SystemTime::now(),
+            digest: digest_of(root),
+        }
+    }
 }
 
 /// One file as it was read.
@@ -73,10 +96,14 @@ impl Sources {
         }
     }
 
-    /// A digest over all of them; another one means that the image is stale.
+    /// What an image of the configuration that they make remembers of them.
     #[must_use]
-    pub fn digest(&self) -> [u8; 32] {
-        digest([&self.config, &self.pass, &self.restricted].map(|text| text.content.as_bytes()))
+    pub fn mark(&self) -> Mark {
+        let files = [&self.config, &self.pass, &self.restricted];
+        Mark {
+            digest: digest(files.map(|text| text.content.as_bytes())),
+            begun: self.begun.unwrap_or(SystemTime::UNIX_EPOCH),
+        }
     }
 }
 
@@ -141,6 +168,7 @@ pub fn load_with_sources(
 /// # Errors
 /// A file that cannot be read, or is no option tree.
 pub fn read_tree(root: &ServerRoot) -> Result<(Tree, Sources), Vec<LoadFault>> {
+    let begun = Some(SystemTime::now());
     let mut tree = Tree::default();
     let config = read_file(&root.config_xml()).map_err(|fault| vec![fault])?;
     parse(&config, File::Config, &mut tree)?;
@@ -159,6 +187,7 @@ pub fn read_tree(root: &ServerRoot) -> Result<(Tree, Sources), Vec<LoadFault>> {
         config,
         pass,
         restricted: Text::default(),
+        begun,
     };
     Ok((tree, sources))
 }

@@ -8,6 +8,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// Old versions that are kept.
 const KEPT: usize = 100;
@@ -33,9 +34,23 @@ pub fn directory(config: &Path, path: &Path) -> io::Result<()> {
 /// # Errors
 /// What the system says; the old file is still there.
 pub fn file(path: &Path, content: &[u8], config: &Path) -> io::Result<()> {
+    file_of(path, content, config, None)
+}
+
+/// As [`file`], with another time of last modification than now.
+///
+/// # Errors
+/// As [`file`].
+pub fn file_of(
+    path: &Path,
+    content: &[u8],
+    config: &Path,
+    modified: Option<SystemTime>,
+) -> io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let aside = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let written = write_aside(&aside, content, config).and_then(|()| fs::rename(&aside, path));
+    let written =
+        write_aside(&aside, content, config, modified).and_then(|()| fs::rename(&aside, path));
     if let Err(error) = written {
         // Nothing is lost with a copy that never became the file.
         drop(fs::remove_file(&aside));
@@ -44,7 +59,12 @@ pub fn file(path: &Path, content: &[u8], config: &Path) -> io::Result<()> {
     fs::File::open(path.parent().unwrap_or(path))?.sync_all()
 }
 
-fn write_aside(aside: &Path, content: &[u8], config: &Path) -> io::Result<()> {
+fn write_aside(
+    aside: &Path,
+    content: &[u8],
+    config: &Path,
+    modified: Option<SystemTime>,
+) -> io::Result<()> {
     // A leftover of a process that died and had the same number.
     match fs::remove_file(aside) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -57,6 +77,9 @@ fn write_aside(aside: &Path, content: &[u8], config: &Path) -> io::Result<()> {
         .open(aside)?;
     own_like(config, aside)?;
     file.write_all(content)?;
+    if let Some(modified) = modified {
+        file.set_modified(modified)?;
+    }
     file.sync_all()
 }
 

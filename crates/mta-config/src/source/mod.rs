@@ -75,13 +75,13 @@ struct Text {
 
 impl Text {
     fn origin(&self, line: usize) -> Origin {
-        let text = line
-            .checked_sub(1)
-            .and_then(|at| self.content.lines().nth(at));
+        // What is missing at the end of a file is missing behind its last line.
+        let lines = self.content.lines().enumerate().take(line);
+        let found = lines.last();
         Origin {
             file: self.path.clone(),
-            line: text.map(|_| line),
-            text: text.map(str::to_owned),
+            line: found.map(|(at, _)| at + 1),
+            text: found.map(|(_, text)| text.to_owned()),
         }
     }
 }

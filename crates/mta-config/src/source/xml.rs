@@ -223,7 +223,8 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// A typed value must be of its type; what the option allows is the schema's business.
+    /// What has no value and what is a rule must look so. Whether a text is a number that its
+    /// option allows is asked later, where one wrong value does not hide the next.
     fn check(
         &self,
         name: &str,
@@ -232,10 +233,6 @@ impl<'a> Parser<'a> {
         line: usize,
     ) -> Result<(), XmlError> {
         let legal = match (kind, content) {
-            ("integer", Content::Text(text)) => {
-                text.trim().is_empty() || crate::value::integer(text.trim()).is_some()
-            }
-            ("real", Content::Text(text)) => text.trim().parse::<f64>().is_ok(),
             ("novalue", Content::Novalue) | ("rule", Content::Rule(..)) => true,
             ("novalue" | "rule", _) => false,
             _ => true,

@@ -134,27 +134,34 @@ fn alias(group: &Group, findings: &mut Findings<'_>) -> AliasEntry {
         values: Vec::new(),
         options: Vec::new(),
     };
+    let mut refused = false;
     for item in &group.items {
         match item.name.strip_prefix("alias_") {
-            Some("entry") => values(group, item, &mut entry, findings),
+            Some("entry") => refused |= !values(group, item, &mut entry, findings),
             Some(option) => entry.options.push((option.to_owned(), item.text())),
             None => {}
         }
     }
-    if entry.values.is_empty() {
+    if entry.values.is_empty() && !refused {
         findings.fault(FaultKind::NoEquivalence, &group.id, group.anywhere());
     }
     entry
 }
 
-/// The values of one setting: several with commas, as the alias file writes them.
-fn values(group: &Group, item: &Item, entry: &mut AliasEntry, findings: &mut Findings<'_>) {
+/// The values of one setting: several with commas, as the alias file writes them. Whether all
+/// could be read.
+fn values(group: &Group, item: &Item, entry: &mut AliasEntry, findings: &mut Findings<'_>) -> bool {
+    let mut all = true;
     for text in split_values(&item.text()) {
         match AliasValue::parse(&text) {
             Some(value) if text.chars().count() <= LONGEST_VALUE => entry.values.push(value),
-            Some(_) | None => findings.fault(FaultKind::BadEquivalence, &group.id, Some(item)),
+            Some(_) | None => {
+                all = false;
+                findings.fault(FaultKind::BadEquivalence, &group.id, Some(item));
+            }
         }
     }
+    all
 }
 
 /// Splits at commas outside quotes and brackets; empty pieces count for nothing.

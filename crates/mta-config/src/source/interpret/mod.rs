@@ -8,7 +8,7 @@ mod processes;
 mod sheet;
 
 use super::Sources;
-use super::tree::Tree;
+use super::tree::{Content, Tree};
 use crate::config::{Config, ImageIdentity, Restricted};
 use crate::fault::{FaultKind, LoadFault, Origin, Warning, WarningKind};
 use crate::option::{MtaOption, MtaOptions};
@@ -36,10 +36,17 @@ impl Findings<'_> {
     }
 
     fn origin(&self, item: Option<&Item>) -> Origin {
-        match item {
-            Some(item) => self.sources.origin(item.file, item.line),
-            None => self.sources.origin(super::tree::File::Config, 0),
+        let Some(item) = item else {
+            return self.sources.origin(super::tree::File::Config, 0);
+        };
+        let mut origin = self.sources.origin(item.file, item.line);
+        // A rule is written on several lines, and its first says nothing of it.
+        if let (Content::Rule(..), Some(text)) = (&item.content, &mut origin.text)
+            && !text.contains("<pattern>")
+        {
+            *text = item.content.line();
         }
+        origin
     }
 
     /// Reads an item as a value of `kind`; a fault and nothing if it is none.

@@ -1,5 +1,5 @@
 use crate::config::Config;
-use crate::fault::{LoadFault, Warning};
+use crate::fault::{FaultKind, LoadFault, Warning};
 use crate::paths::ServerRoot;
 use crate::{ChannelOption, MtaOption};
 use mta_envelope::envelope::Priority;
@@ -316,6 +316,38 @@ fn what_is_only_odd_is_a_warning() {
     );
     let channel = config.channel(&channel("tcp_x")).unwrap();
     assert_eq!(channel.group_words(), ["dentnonenumeric"]);
+}
+
+#[test]
+fn all_wrong_values_are_reported_and_a_bad_alias_once() {
+    let long = "a".repeat(300);
+    let extra = format!(
+        "<group name=\"mta\">\n\
+        <option name=\"mm_debug\" type=\"integer\">five</option>\n\
+        <option name=\"max_received_lines\" type=\"integer\">six</option>\n</group>\n\
+        <group name=\"alias\" id=\"x\">\n\
+        <option name=\"alias_entry\" type=\"string\">{long}@example.com</option>\n</group>"
+    );
+    let faults = load(&extra).unwrap_err();
+    let kinds: Vec<FaultKind> = faults.iter().map(|fault| fault.kind).collect();
+    use FaultKind::{BadEquivalence, BadMtaValue};
+    assert_eq!(kinds, [BadMtaValue, BadMtaValue, BadEquivalence]);
+}
+
+#[test]
+fn the_offending_text_is_shown_however_it_is_written() {
+    let extra = "<group name=\"mapping\" id=\"T\">\n\
+        <option name=\"rule\" type=\"rule\">\n\
+        <pattern>a</pattern>\n<template>b c</template>\n</option>\n</group>";
+    let faults = load(extra).unwrap_err();
+    assert_eq!(faults[0].origin.text.as_deref(), Some("a b c"));
+
+    let (_directory, root) = root();
+    let text = format!("{}\njunk\n", text_of_nothing());
+    std::fs::write(root.config_xml(), text).unwrap();
+    let faults = Config::from_text(&root).unwrap_err();
+    assert_eq!(faults[0].origin.line, Some(2));
+    assert_eq!(faults[0].origin.text.as_deref(), Some("junk"));
 }
 
 #[test]

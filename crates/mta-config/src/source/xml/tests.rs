@@ -103,7 +103,7 @@ fn damaged_files_are_refused_with_the_line() {
         (body("<group>"), 3),
         (body("<x/>"), 3),
         (body("text"), 4),
-        (option("integer", "five"), 4),
+        (option("rule", "five"), 4),
         (option("number", "5"), 4),
         (option("novalue", "5"), 4),
         (option("string", "&nosuch;"), 4),

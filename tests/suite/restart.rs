@@ -66,6 +66,27 @@ fn a_restart_of_the_dispatcher_drops_no_session_and_refuses_no_connection() {
 }
 
 #[test]
+fn a_daemon_is_not_stopped_for_one_that_could_not_start() {
+    let root = Root::staging().start();
+    let image = root.path().join("config/compiled/config_data");
+    std::fs::write(&image, "no image").unwrap();
+    for program in ["dispatcher", "job_controller"] {
+        let old = root.pids(program);
+        let output = root.try_run("imsimta", &["restart", program]);
+        assert!(!output.status.success(), "{output:?}");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            said.contains(&format!("{program} is not restarted")),
+            "{said}"
+        );
+        assert_eq!(root.pids(program), old);
+    }
+    Wire::hello(root.smtp).quit();
+    root.imsimta(&["cnbuild"]);
+    root.imsimta(&["restart", "dispatcher"]);
+}
+
+#[test]
 fn a_dead_daemon_is_replaced() {
     let root = Root::staging().start();
     for program in ["dispatcher", "job_controller", "tcp_smtp_server"] {

@@ -164,6 +164,17 @@ impl Watcher {
         let component = &mut self.components[number];
         let name = component.kind.name;
         let target = component.pid().or_else(|| component.holder(&config_dir));
+        // One that works is not stopped for a successor that could not start.
+        if restart
+            && command.begun.is_none()
+            && target.is_some()
+            && let Err(error) = Config::load(&self.root)
+        {
+            let text = format!("ERROR: {name} is not restarted: {}", with_causes(&error));
+            self.say(command.asker, &Reply::Complaint(text));
+            command.acts.truncate(1);
+            return Some(false);
+        }
         let leaves = restart || component.left.is_empty();
         let Some(begun) = command.begun else {
             command.begun = Some(now);

@@ -4,6 +4,7 @@ use mta_config::{Config, MtaOption, ServerRoot};
 use mta_smtp::tls::{Acceptor, CertificateError};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// What tells one state of a file from another.
@@ -13,6 +14,8 @@ type Stamp = (u64, u64, i64, i64);
 #[derive(Debug, Default)]
 pub(super) struct Certificate {
     loaded: Mutex<Option<Loaded>>,
+    /// Whether the lack of one has been told.
+    lack_told: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -26,6 +29,11 @@ impl Certificate {
     /// Whether the configuration names a certificate at all.
     pub(super) fn is_configured(config: &Config) -> bool {
         config.mta.text(MtaOption::TlsCertificate).is_some()
+    }
+
+    /// Whether a client that begins with TLS is the first for whom there is no certificate.
+    pub(super) fn is_newly_missed(&self, config: &Config) -> bool {
+        !Self::is_configured(config) && !self.lack_told.swap(true, Ordering::Relaxed)
     }
 
     /// What accepts TLS now. A new certificate that cannot be used leaves the old one in use.

@@ -109,6 +109,13 @@ impl Policy for Conversation {
             .acceptor(&self.config, &self.server.root, |error| {
                 log.write(&format!("TLS: {}", mta_process::exit::with_causes(error)));
             });
+        let certificate = &self.server.certificate;
+        if acceptor.is_none() && certificate.is_newly_missed(&self.config) {
+            self.server.enqueuer.program_log().write(
+                "TLS: no tls_certificate is set; whoever connects to a port that begins with TLS \
+                 is sent away",
+            );
+        }
         let refusal = || {
             Refusal::new(
                 454,

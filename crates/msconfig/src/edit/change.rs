@@ -82,7 +82,22 @@ pub(super) fn unset(
             return Err(Error::Vendor(path.to_string()));
         }
     }
+    // A pattern that means everything was meant for something else.
+    if exact.is_none() && chosen.len() == tree.entries().len() && chosen.len() > 1 {
+        return Err(Error::Everything(typed.to_owned()));
+    }
     let line = values.join(" ");
+    let line = line.trim();
+    let has = |(scope, path): &(Scope, Path)| {
+        let entry = tree.get(*scope, path);
+        entry.is_some_and(|entry| {
+            let mut settings = entry.settings.iter();
+            settings.any(|setting| setting.content.line().trim() == line)
+        })
+    };
+    if !values.is_empty() && !chosen.iter().any(has) {
+        return Err(Error::NoMatch(format!("{typed} {line}")));
+    }
     for (scope, path) in chosen {
         if values.is_empty() {
             tree.remove(scope, &path);
@@ -91,7 +106,7 @@ pub(super) fn unset(
             let kept = entry.map(|entry| {
                 let settings = entry.settings.iter();
                 settings
-                    .filter(|setting| setting.content.line() != line)
+                    .filter(|setting| setting.content.line().trim() != line)
                     .cloned()
                     .collect()
             });
@@ -142,6 +157,8 @@ fn rule(found: &Found, values: &[String]) -> Result<Content, ValueError> {
         [pattern, template] => (pattern.as_str(), template.as_str()),
         _ => return Err(ValueError::Rule),
     };
+    // Blanks at the end would not show, and mean nothing.
+    let template = template.trim_end();
     let odd = |text: &str| text.chars().any(char::is_control);
     if pattern.is_empty() {
         return Err(ValueError::Rule);

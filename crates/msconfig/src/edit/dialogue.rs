@@ -63,7 +63,10 @@ pub(super) fn run(root: &ServerRoot) -> Result<(), Error> {
             "msconfig> "
         };
         let Some(line) = lines.next(prompt)? else {
-            return Ok(());
+            return match scripted && session.is_changed() {
+                true => Err(Error::Dropped),
+                false => Ok(()),
+            };
         };
         match execute(&mut session, &line) {
             Ok(true) => {}
@@ -88,6 +91,7 @@ fn execute(session: &mut Session<'_>, line: &str) -> Result<bool, Error> {
                 session.run(&Command::Write { remark })?;
                 Ok(false)
             }
+            Answer::Stop if !is_interactive() => Err(Error::Dropped),
             Answer::No | Answer::Stop => Ok(false),
         },
         Command::Exit => Ok(false),

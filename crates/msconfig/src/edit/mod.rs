@@ -19,6 +19,7 @@ use mta_config::value::ValueError;
 use mta_process::privilege::{Identity, PrivilegeError, give_up_root, is_root};
 use mta_process::start::StartError;
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Why a command did not do what was asked. The texts are what operators see, and search for.
@@ -50,6 +51,12 @@ pub enum Error {
     /// Nothing to show or unset.
     #[error("No options match \"{0}\"")]
     NoMatch(String),
+    /// A pattern that would leave nothing.
+    #[error("\"{0}\" means the whole configuration; name what is to be unset")]
+    Everything(String),
+    /// A script ended without saying what becomes of its changes.
+    #[error("Changes were not written; end with \"write\" or \"quit\"")]
+    Dropped,
     /// No command of that name.
     #[error("Unknown command: {0}")]
     UnknownCommand(String),
@@ -68,6 +75,12 @@ pub enum Error {
     /// The server root is not known.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// Neither root nor the server user asks.
+    #[error("%IMTA-E-NOPRIV, must be run as root or {0}")]
+    NotPermitted(String),
+    /// There is no configuration yet.
+    #[error("{} is not configured; run configure first", .0.display())]
+    NotConfigured(PathBuf),
     /// Root could not be given up.
     #[error(transparent)]
     Privilege(#[from] PrivilegeError),
@@ -99,6 +112,16 @@ fn complain(error: &Error) {
     ));
 }
 
+/// Whose the configuration is.
+fn owner(root: &ServerRoot) -> Result<Identity, Error> {
+    Identity::of_owner(&root.config()).map_err(|error| match error {
+        PrivilegeError::Owner { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            Error::NotConfigured(root.root().to_owned())
+        }
+        other => Error::Privilege(other),
+    })
+}
+
 fn run(words: &[String]) -> Result<(), Error> {
     let command = match words {
         [] => None,
@@ -112,11 +135,13 @@ fn run(words: &[String]) -> Result<(), Error> {
     // All files that are written here belong to the owner of config; only restricted.cnf is
     // root's, and only a change of it keeps root.
     let restricted = command.as_ref().is_some_and(command::Command::is_for_root);
-    if is_root() && !restricted {
-        let owner = Identity::of_owner(&root.config())?;
-        if owner.uid != 0 {
-            give_up_root(&owner)?;
+    let owner = owner(&root)?;
+    if !is_root() {
+        if Identity::current().uid != owner.uid {
+            return Err(Error::NotPermitted(owner.user));
         }
+    } else if !restricted && owner.uid != 0 {
+        give_up_root(&owner)?;
     }
     match command {
         None => dialogue::run(&root),

@@ -92,9 +92,31 @@ pub(super) fn matches(pattern: &str, text: &str) -> bool {
     }
 }
 
+/// A name or pattern as patterns are compared: the names of groups and options are the same in
+/// either case, those of instances (`channel:NAME`) are not.
+fn folded(name: &str) -> String {
+    let mut in_instance = false;
+    let mut escaped = false;
+    let fold = |letter: char| {
+        match letter {
+            '.' if !escaped => in_instance = false,
+            ':' => in_instance = true,
+            _ => {}
+        }
+        escaped = letter == '\\' && !escaped;
+        if in_instance {
+            letter
+        } else {
+            letter.to_ascii_lowercase()
+        }
+    };
+    name.chars().map(fold).collect()
+}
+
 /// Whether a pattern means the option `path` of `scope`: its whole name, the name from any of
 /// its groups on, or a group that it lies in; with or without the names of the groups.
 pub(super) fn means(pattern: &str, scope: Scope, path: &Path) -> bool {
+    let pattern = &*folded(pattern);
     let below = format!("{pattern}.*");
     let full: Vec<String> = path.segments().iter().map(ToString::to_string).collect();
     let bare: Vec<String> = path
@@ -106,7 +128,7 @@ pub(super) fn means(pattern: &str, scope: Scope, path: &Path) -> bool {
         let with_scope = std::iter::once(scope.word().to_owned()).chain(segments);
         let names: Vec<String> = with_scope.collect();
         (0..names.len()).any(|from| {
-            let name = names[from..].join(".");
+            let name = folded(&names[from..].join("."));
             matches(pattern, &name) || matches(&below, &name)
         })
     })
@@ -179,6 +201,9 @@ mod tests {
             ("job_controller.*", true),
             ("*limit*", true),
             ("job_limi?", true),
+            ("JOB_Limit", true),
+            ("Job_Pool:SMTP_POOL.JOB_LIMIT", true),
+            ("job_pool:smtp_pool", false),
             ("job_lim", false),
             ("instance.*", false),
             ("mta.*", false),

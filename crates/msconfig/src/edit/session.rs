@@ -9,7 +9,7 @@ use mta_config::source::tree::Tree;
 use mta_config::source::{self, save};
 use mta_config::value::{Kind, ValueError};
 use mta_config::{Restricted, ServerRoot};
-use mta_process::privilege::{Identity, is_root};
+use mta_process::privilege::{Identity, PrivilegeError, is_root};
 use std::os::unix::fs::MetadataExt;
 
 /// The configuration as it was read, and what became of it since.
@@ -30,7 +30,7 @@ pub(super) fn once(root: &ServerRoot, command: &Command) -> Result<(), Error> {
         }
         Command::Set { .. } | Command::Unset { .. } | Command::Revert { .. } => {
             let _held = lock::configuration(root)?.ok_or(Error::Busy)?;
-            let mut session = Session::open(root)?;
+            let mut session = Session::for_command(root, command)?;
             session.run(command)?;
             session.save(&command.remark())
         }
@@ -38,7 +38,7 @@ pub(super) fn once(root: &ServerRoot, command: &Command) -> Result<(), Error> {
         Command::Show { .. }
         | Command::History { .. }
         | Command::Differences { .. }
-        | Command::Help { .. } => Session::open(root)?.run(command),
+        | Command::Help { .. } => Session::for_command(root, command)?.run(command),
     }
 }
 
@@ -64,6 +64,26 @@ impl<'r> Session<'r> {
             read,
             changed: false,
         })
+    }
+
+    /// As [`Session::open`]; but what looks at saved configurations only, or takes one of them
+    /// back, is there for the day when the current one cannot be read, and does without it.
+    fn for_command(root: &'r ServerRoot, command: &Command) -> Result<Self, Error> {
+        let needs_current = match command {
+            Command::History { .. } | Command::Revert { .. } => false,
+            Command::Differences { ids } => ids.len() < 2,
+            _ => true,
+        };
+        match Self::open(root) {
+            Err(Error::Load(_)) if !needs_current => Ok(Self {
+                root,
+                tree: Tree::default(),
+                accounts: None,
+                read: source::digest_of(root),
+                changed: false,
+            }),
+            opened => opened,
+        }
     }
 
     /// Whether there are changes that were not written.
@@ -172,9 +192,20 @@ fn account(root: &ServerRoot, command: &Command, typed: &str) -> Result<(), Erro
     };
     let option = found.path.segments().last().map(|last| last.name.as_str());
     match (option, value) {
-        (Some("user"), Some(value)) if !value.is_empty() => accounts.user = value,
+        (Some("user"), Some(value)) if !value.is_empty() => {
+            // A server that cannot become this user does not start.
+            if Identity::lookup(&value, None)?.uid == 0 {
+                return Err(PrivilegeError::Root.into());
+            }
+            accounts.user = value;
+        }
         (Some("user"), _) => return Err(invalid(ValueError::Missing)),
-        (Some("group"), value) => accounts.group = value.filter(|value| !value.is_empty()),
+        (Some("group"), value) => {
+            accounts.group = value.filter(|value| !value.is_empty());
+            if let Some(group) = &accounts.group {
+                Identity::lookup(&accounts.user, Some(group))?;
+            }
+        }
         (_, value) => accounts.noprivuser = value.filter(|value| !value.is_empty()),
     }
     debug_assert_eq!(found.spec.access, Access::Root);
@@ -311,6 +342,38 @@ mod tests {
         );
         let missing = once(&root, &command("revert 77")).unwrap_err();
         assert_eq!(missing.to_string(), "No saved configuration 77");
+    }
+
+    #[test]
+    fn an_earlier_configuration_comes_back_when_the_current_one_is_damaged() {
+        let (_directory, root) = root();
+        once(&root, &command("set mm_debug 5")).unwrap();
+        std::fs::write(root.config_xml(), "<configuration>").unwrap();
+        assert!(matches!(once(&root, &command("show")), Err(Error::Load(_))));
+        once(&root, &command("history")).unwrap();
+        once(&root, &command("differences 1 2")).unwrap();
+        once(&root, &command("revert 2")).unwrap();
+        assert_eq!(
+            value(&root, "mta.mm_debug"),
+            Some(Content::Text("5".into()))
+        );
+    }
+
+    #[test]
+    fn the_server_user_must_be_one_that_a_server_can_become() {
+        let (_directory, root) = root();
+        for (line, told) in [
+            (
+                "set base.user nosuchuser",
+                "there is no user \"nosuchuser\"",
+            ),
+            ("set base.user root", "the server user must not be root"),
+        ] {
+            let error = once(&root, &command(line)).unwrap_err();
+            assert_eq!(error.to_string(), told);
+        }
+        let accounts = source::read_restricted(&root).unwrap();
+        assert_eq!(accounts.user, "mailsrv");
     }
 
     #[test]

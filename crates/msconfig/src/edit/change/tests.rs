@@ -121,11 +121,40 @@ fn unset_takes_names_groups_patterns_and_values() {
         ("unset *debug*", 4),
         ("unset alias:x.alias_entry", 3),
         ("unset alias:x.alias_entry c@d", 4),
-        ("unset alias:x.alias_entry e@f", 5),
         ("unset instance.mm_debug", 5),
     ] {
         assert_eq!(after(line), left, "{line}");
     }
+}
+
+#[test]
+fn what_is_not_there_and_what_is_everything_is_not_unset() {
+    let mut tree = Tree::default();
+    run(&mut tree, "set rewrite.rule \"a.example $U@a  \"").unwrap();
+    run(&mut tree, "set mm_debug 5").unwrap();
+    let before = lines(&tree);
+    for (line, text) in [
+        (
+            "unset rewrite.rule nosuch",
+            "No options match \"rewrite.rule nosuch\"",
+        ),
+        (
+            "unset *",
+            "\"*\" means the whole configuration; name what is to be unset",
+        ),
+        (
+            "unset role",
+            "\"role\" means the whole configuration; name what is to be unset",
+        ),
+    ] {
+        assert_eq!(run(&mut tree, line), Err(text.to_owned()), "{line}");
+        assert_eq!(lines(&tree), before, "{line}");
+    }
+    // What is shown can be unset as it is shown.
+    let shown = tree.get(Scope::Role, &Path::parse("rewrite.rule").unwrap());
+    let shown = shown.unwrap().settings[0].content.line();
+    assert_eq!(shown, "a.example $U@a");
+    run(&mut tree, &format!("unset rewrite.rule \"{shown}\"")).unwrap();
 }
 
 #[test]

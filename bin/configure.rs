@@ -14,7 +14,15 @@
 //! the directories that a running server needs and gives them to the server user.
 //!
 //! On a terminal it asks for what is missing; otherwise a missing required value is an error.
-//! Everything that was asked for is checked before anything is written.
+//! Everything that was asked for is checked before anything is written, with the rights of the
+//! server user: certificate and key must be readable and belong together, and no directory on the
+//! way to the server root may be closed.
+//!
+//! Without `--tls-cert` and `--tls-key` nobody can log in to submit mail, and the port for
+//! submission under TLS is not served. Without an account and `--postmaster` mail to postmaster
+//! is refused. Both are said at the end.
+//!
+//! With `--force` a configuration that is there is replaced, for the same server user.
 //!
 //! The password of each account is made at random and printed once, one line for each account:
 //! `ADDRESS password: PASSWORD`. Only hashes of it are kept.
@@ -45,9 +53,9 @@
 //!
 //! # SECURITY
 //!
-//! Reads nothing but its arguments and the terminal. As root it makes the directories, writes
-//! `restricted.cnf` and then gives up root for good, so that no other file comes to belong to
-//! root. Passwords appear on standard output and nowhere else in clear.
+//! Reads nothing but its arguments, the terminal and, as the server user, the files for TLS. As
+//! root it makes the directories, writes `restricted.cnf` and then gives up root for good, so that
+//! no other file comes to belong to root. A server root of another user is left alone. Passwords appear on standard output and nowhere else in clear.
 //!
 //! # DIAGNOSTICS
 //!
@@ -87,7 +95,7 @@ struct Arguments {
     /// Port of submission.
     #[arg(long, value_name = "N", default_value_t = 587)]
     submit_port: u16,
-    /// Port of submission with TLS from the first byte.
+    /// Port of submission with TLS from the first byte; served with a certificate only.
     #[arg(long, value_name = "N", default_value_t = 465)]
     smtps_port: u16,
     /// Port of the LMTP server; none when not given.
@@ -102,7 +110,8 @@ struct Arguments {
     /// Account to make, any number of times.
     #[arg(long = "account", value_name = "ADDRESS")]
     accounts: Vec<String>,
-    /// The server user; as root mailsrv when not given, else whoever runs this.
+    /// The server user; when not given, as root the one that is configured, else mailsrv, and
+    /// otherwise whoever runs this.
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
     /// Certificate chain for TLS, PEM.

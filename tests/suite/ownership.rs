@@ -5,6 +5,7 @@ use crate::support::wire::Wire;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::process::Command;
 
 #[test]
 fn only_the_watcher_is_root_and_no_file_is_roots() {
@@ -74,6 +75,64 @@ fn only_the_watcher_is_root_and_no_file_is_roots() {
         modes(&root.path().join(directory));
     }
     root.stop();
+}
+
+#[test]
+fn others_are_told_whose_the_server_is() {
+    assert!(
+        nix::unistd::geteuid().is_root(),
+        "this test is about what root and others may do"
+    );
+    let root = Root::staging().build();
+    let by_nobody = |program: &str, words: &[&str]| {
+        let program = root.path().join("bin").join(program);
+        let output = Command::new("setpriv")
+            .args(["--reuid=nobody", "--regid=nogroup", "--clear-groups"])
+            .arg(program)
+            .args(words)
+            .env("SERVERROOT", root.path())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let told = "must be run as root or mailsrv\n";
+    for words in [&["show"][..], &["set", "log_message_id", "1"], &[]] {
+        let said = by_nobody("msconfig", words);
+        assert_eq!(said, format!("%IMTA-E-NOPRIV, {told}"));
+    }
+    let configure = [
+        "--host",
+        "mail.example.com",
+        "--domain",
+        "example.com",
+        "--force",
+    ];
+    let said = by_nobody("configure", &configure);
+    assert!(said.ends_with(told), "{said}");
+}
+
+#[test]
+fn configuring_for_another_user_changes_nothing() {
+    let root = Root::staging().build();
+    let config = root.path().join("config");
+    let before = fs::metadata(&config).unwrap().uid();
+    let again = [
+        "--host",
+        "mail.example.com",
+        "--domain",
+        "example.com",
+        "--force",
+    ];
+    let other = root.try_run("configure", &[&again[..], &["--user", "nobody"]].concat());
+    let said = String::from_utf8(other.stderr).unwrap();
+    assert!(said.contains("use --user mailsrv"), "{said}");
+    assert_eq!(fs::metadata(&config).unwrap().uid(), before);
+    let accounts = fs::read_to_string(config.join("restricted.cnf")).unwrap();
+    assert!(accounts.contains("mailsrv"), "{accounts}");
+    // Without --user it is the one that is there.
+    root.run("configure", &again);
+    root.imsimta(&["cnbuild"]);
 }
 
 fn check(path: &Path) {

@@ -57,7 +57,7 @@ fn account(planned: &PlannedAccount) -> Result<Account, AccountError> {
         .hash_password_with_salt(password.as_bytes(), &salts[0])
         .map_err(AccountError::Hash)?;
     Ok(Account {
-        address: format!("{}@{}", planned.local, planned.domain),
+        address: planned.address(),
         local: planned.local.clone(),
         domain: planned.domain.clone(),
         stored: [

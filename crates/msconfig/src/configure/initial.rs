@@ -237,6 +237,9 @@ const PLAIN: &[(&str, &str)] = &[
     ),
 ];
 
+/// Where the ports of submission under TLS are set.
+pub(super) const SSL_PORTS: &str = "dispatcher.service:SMTP_SUBMIT.ssl_ports";
+
 /// The tree for a plan.
 pub(super) fn tree(plan: &Plan) -> Tree {
     let mut tree = Tree::default();
@@ -252,7 +255,9 @@ pub(super) fn tree(plan: &Plan) -> Tree {
     if let Some(servers) = &plan.nameservers {
         set("mta.dns_nameservers", servers);
     }
+    // Without a certificate such a port could only close what connects to it.
     if let Some((certificate, key)) = &plan.tls {
+        set(SSL_PORTS, &plan.ports.smtps.to_string());
         set("mta.tls_certificate", &certificate.to_string_lossy());
         set("mta.tls_key", &key.to_string_lossy());
     }
@@ -266,10 +271,6 @@ pub(super) fn tree(plan: &Plan) -> Tree {
     set(
         "dispatcher.service:SMTP_SUBMIT.tcp_ports",
         &plan.ports.submit.to_string(),
-    );
-    set(
-        "dispatcher.service:SMTP_SUBMIT.ssl_ports",
-        &plan.ports.smtps.to_string(),
     );
     if let Some(postmaster) = &plan.postmaster {
         set("alias:postmaster.alias_entry", postmaster);
@@ -321,7 +322,7 @@ fn rules(tree: &mut Tree) {
     let mut rule = |pattern: String, template: String| {
         tree.append(Scope::Role, path(), Content::Rule(pattern, template).into());
     };
-    for (pattern, template) in RULES {
+    for (pattern, template) in RULES.iter().chain(MISSING) {
         rule((*pattern).to_owned(), (*template).to_owned());
     }
     for host in ADDRESSED {
@@ -367,7 +368,12 @@ mod tests {
     }
 
     fn loaded() -> Config {
-        let plan = Plan::for_user(&arguments(), Identity::current()).unwrap();
+        let mut plan = Plan::for_user(&arguments(), Identity::current()).unwrap();
+        plan.tls = Some(("/etc/cert.pem".into(), "/etc/key.pem".into()));
+        load(&plan)
+    }
+
+    fn load(plan: &Plan) -> Config {
         let directory = tempfile::tempdir().unwrap();
         let root = ServerRoot::new(directory.path().to_owned());
         std::fs::create_dir(root.config()).unwrap();
@@ -382,7 +388,7 @@ mod tests {
             user: "mailsrv",
             remark: "",
         };
-        save::save(&root, &tree(&plan), note).unwrap();
+        save::save(&root, &tree(plan), note).unwrap();
         match Config::from_text(&root) {
             Ok((config, warnings)) => {
                 let texts: Vec<String> = warnings.iter().map(ToString::to_string).collect();
@@ -424,6 +430,15 @@ mod tests {
         assert_eq!(submit.interface_address, Some([127, 0, 0, 1].into()));
         assert_eq!(submit.max_life_conns, 10_000);
         assert_eq!(config.tasks.len(), 2);
+    }
+
+    #[test]
+    fn without_a_certificate_no_port_begins_with_tls() {
+        let plan = Plan::for_user(&arguments(), Identity::current()).unwrap();
+        let config = load(&plan);
+        let submit = config.dispatcher.service("SMTP_SUBMIT").unwrap();
+        assert_eq!(submit.tcp_ports, [2587]);
+        assert!(submit.ssl_ports.is_empty());
     }
 
     #[test]
@@ -507,6 +522,28 @@ mod tests {
             let found = rewrite(&world.0.rules, &question, &world, silent).unwrap();
             let found = (found.channel.as_str(), found.address.as_str());
             assert_eq!(found, (channel, rewritten), "{address}");
+        }
+    }
+
+    #[test]
+    fn a_delivery_option_without_its_channel_waits() {
+        let world = World(loaded());
+        let source = ChannelName::new("tcp_local").unwrap();
+        for (address, text) in [
+            (
+                "ada@native-daemon",
+                "no channel native for this delivery option",
+            ),
+            (
+                "prog%ada@pipe-daemon",
+                "no channel pipe for this delivery option",
+            ),
+        ] {
+            let question = Question::envelope_to(address, &source);
+            let silent = &mut mta_rewrite::Silent;
+            let error = rewrite(&world.0.rules, &question, &world, silent).unwrap_err();
+            assert_eq!(error.text, text);
+            assert_eq!(error.status.to_string(), "4.3.5");
         }
     }
 

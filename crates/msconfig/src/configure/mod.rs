@@ -1,8 +1,9 @@
 //! `configure`: makes the first configuration of a server root.
 //!
-//! Everything is decided before anything is written (`plan`); then the directories are made,
-//! root is given up, and the files are written (`place`). `config.xml` comes last, so that a
-//! run that was interrupted leaves no root that looks configured.
+//! Everything is decided before anything is written (`plan`), with the rights of the server user,
+//! who will have to read and reach what was named; then the directories are made as root, root is
+//! given up, and the files are written (`place`). `config.xml` comes last, so that a run that was
+//! interrupted leaves no root that looks configured.
 
 mod accounts;
 mod ask;
@@ -16,7 +17,7 @@ pub use accounts::AccountError;
 pub use plan::PlanError;
 
 use mta_config::ServerRoot;
-use mta_process::privilege::PrivilegeError;
+use mta_process::privilege::{PrivilegeError, Rights};
 use mta_process::start::StartError;
 use std::io;
 use std::net::IpAddr;
@@ -110,14 +111,20 @@ pub fn run(mut arguments: Arguments) -> Result<(), Error> {
     if mta_command::prompt::is_interactive() {
         ask::complete(&mut arguments);
     }
-    let plan = plan::Plan::of(&arguments)?;
+    let user = plan::user(&root, arguments.user.as_deref())?;
+    let rights = Rights::lower(user.clone())?;
+    plan::reachable(&root, &user)?;
+    let plan = plan::Plan::for_user(&arguments, user)?;
     let accounts = accounts::make(&plan)?;
-    place::place(&root, &plan, &accounts)?;
+    place::place(&root, &plan, &accounts, &rights)?;
     for account in &accounts {
         mta_command::output::line(&format!(
             "{} password: {}",
             account.address, account.password
         ));
+    }
+    for line in shortcomings(&plan) {
+        mta_command::output::line(&line);
     }
     let bin = root.bin();
     mta_command::output::line(&format!(
@@ -127,4 +134,52 @@ pub fn run(mut arguments: Arguments) -> Result<(), Error> {
         bin.join("start-msg").display()
     ));
     Ok(())
+}
+
+/// What the new server will not do, and what would make it.
+fn shortcomings(plan: &plan::Plan) -> Vec<String> {
+    let mut lines = Vec::new();
+    if plan.tls.is_none() {
+        lines.push(format!(
+            "No certificate: nobody can log in to submit mail on port {}, and port {} is not \
+             served, until tls_certificate, tls_key and {} are set (msconfig set)",
+            plan.ports.submit,
+            plan.ports.smtps,
+            initial::SSL_PORTS
+        ));
+    }
+    if plan.postmaster.is_none() {
+        lines.push(
+            "No account and no --postmaster: mail to postmaster is refused, and copies of notices \
+             reach nobody, until alias:postmaster.alias_entry is set (msconfig set)"
+                .to_owned(),
+        );
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mta_process::privilege::Identity;
+
+    #[test]
+    fn what_a_server_cannot_do_is_said() {
+        let mut arguments = Arguments {
+            host: Some("mail.example.com".into()),
+            domains: vec!["example.com".into()],
+            smtp_port: 25,
+            submit_port: 587,
+            smtps_port: 465,
+            ..Arguments::default()
+        };
+        let said = |arguments: &Arguments| {
+            shortcomings(&plan::Plan::for_user(arguments, Identity::current()).unwrap())
+        };
+        let lines = said(&arguments);
+        assert!(lines[0].contains("port 587, and port 465 is not served"));
+        assert!(lines[1].contains("mail to postmaster is refused"));
+        arguments.postmaster = Some("ops@example.net".into());
+        assert_eq!(said(&arguments).len(), 1);
+    }
 }

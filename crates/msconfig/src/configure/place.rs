@@ -9,31 +9,32 @@ use super::{Error, initial, notices};
 use crate::{lock, restricted};
 use mta_config::source::save;
 use mta_config::{Config, Restricted, ServerRoot};
-use mta_process::privilege::{give_up_root, is_root};
+use mta_process::lock::Lock;
+use mta_process::privilege::{Identity, Rights, give_up_root, is_root};
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Makes the directories and writes the files.
-pub(super) fn place(root: &ServerRoot, plan: &Plan, accounts: &[Account]) -> Result<(), Error> {
-    directories(root, plan)?;
-    let accounts_of_server = Restricted {
-        user: plan.user.user.clone(),
-        group: None,
-        noprivuser: None,
+pub(super) fn place(
+    root: &ServerRoot,
+    plan: &Plan,
+    accounts: &[Account],
+    rights: &Rights,
+) -> Result<(), Error> {
+    // Whoever changes the configuration that is there finishes first.
+    let ours = |owner: Identity| owner.uid == plan.user.uid;
+    let held = if Identity::of_owner(&root.config()).is_ok_and(ours) {
+        Some(locked(root)?)
+    } else {
+        None
     };
-    let path = root.restricted();
-    let text = mta_config::source::write_restricted(&accounts_of_server);
-    restricted::write(root, text.as_bytes()).map_err(|source| Error::Write { path, source })?;
-    if is_root() {
-        give_up_root(&plan.user)?;
-    }
-    let lock = lock::configuration(root).map_err(|source| Error::Write {
-        path: root.config(),
-        source,
-    })?;
-    let _held = lock.ok_or(Error::Busy)?;
+    rights.raised(|| roots_part(root, plan))??;
+    let _held = match held {
+        Some(held) => held,
+        None => locked(root)?,
+    };
     for (name, text) in notices::TEMPLATES {
         write(root, &root.config().join(name), text.as_bytes())?;
     }
@@ -60,6 +61,31 @@ pub(super) fn place(root: &ServerRoot, plan: &Plan, accounts: &[Account]) -> Res
             Err(Error::Unusable(first))
         }
     }
+}
+
+fn locked(root: &ServerRoot) -> Result<Lock, Error> {
+    let lock = lock::configuration(root).map_err(|source| Error::Write {
+        path: root.config(),
+        source,
+    })?;
+    lock.ok_or(Error::Busy)
+}
+
+/// What only root can do for another user; then root is given up for good.
+fn roots_part(root: &ServerRoot, plan: &Plan) -> Result<(), Error> {
+    directories(root, plan)?;
+    let accounts_of_server = Restricted {
+        user: plan.user.user.clone(),
+        group: None,
+        noprivuser: None,
+    };
+    let path = root.restricted();
+    let text = mta_config::source::write_restricted(&accounts_of_server);
+    restricted::write(root, text.as_bytes()).map_err(|source| Error::Write { path, source })?;
+    if is_root() {
+        give_up_root(&plan.user)?;
+    }
+    Ok(())
 }
 
 fn write(root: &ServerRoot, path: &Path, content: &[u8]) -> Result<(), Error> {

@@ -1,10 +1,13 @@
 //! What will be configured: the arguments, checked.
 
 use super::Arguments;
+use mta_config::ServerRoot;
 use mta_config::value::Kind;
 use mta_envelope::address::Address;
 use mta_envelope::domain::{fold, is_host_name};
 use mta_process::privilege::{Identity, PrivilegeError, is_root};
+use mta_smtp::tls::{Acceptor, CertificateError};
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -40,17 +43,49 @@ pub enum PlanError {
         /// Its domain.
         domain: String,
     },
+    /// The same account again, whatever the case of its letters.
+    #[error("--account {0} is given twice")]
+    SameAccount(String),
+    /// The postmaster would be one of our accounts, and there is none of that name.
+    #[error("--postmaster {0}: there is no such --account")]
+    NoPostmaster(String),
     /// Only one of the two TLS files.
     #[error("--tls-cert and --tls-key belong together")]
     HalfTls,
-    /// A TLS file that is not there.
-    #[error("cannot read {}", path.display())]
+    /// A TLS file that the server user cannot read.
+    #[error("{user} cannot read {}", path.display())]
     TlsFile {
+        /// The server user.
+        user: String,
         /// The file.
         path: PathBuf,
         /// What the system says.
         source: std::io::Error,
     },
+    /// TLS files with which no connection could be served.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// A directory on the way to the server root is closed to the server user.
+    #[error("{user} cannot pass through {} to the server root", path.display())]
+    Unreachable {
+        /// The server user.
+        user: String,
+        /// The directory.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The server root is somebody else's.
+    #[error("{} belongs to {owner}; use --user {owner}", path.display())]
+    Foreign {
+        /// The configuration directory.
+        path: PathBuf,
+        /// Its owner.
+        owner: String,
+    },
+    /// Only root or the owner of a server root may configure it.
+    #[error("must be run as root or {0}")]
+    NotPermitted(String),
     /// No LMTP server is part of this version.
     #[error("--lmtp-port: this version has no LMTP server")]
     NoLmtp,
@@ -80,6 +115,18 @@ pub(super) struct PlannedAccount {
     pub(super) domain: String,
 }
 
+impl PlannedAccount {
+    /// The address as it was given.
+    pub(super) fn address(&self) -> String {
+        format!("{}@{}", self.local, self.domain)
+    }
+
+    /// The address as the directory compares it.
+    fn folded(&self) -> String {
+        self.address().to_lowercase()
+    }
+}
+
 /// What will be configured.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
@@ -97,12 +144,8 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Checks the arguments, and finds the server user.
-    pub(super) fn of(arguments: &Arguments) -> Result<Self, PlanError> {
-        Self::for_user(arguments, user(arguments.user.as_deref())?)
-    }
-
-    /// Checks all arguments but the user.
+    /// Checks all arguments but the user. To be asked with the user's own rights, as whether a
+    /// file can be read depends on them.
     pub(super) fn for_user(arguments: &Arguments, user: Identity) -> Result<Self, PlanError> {
         if arguments.lmtp_port.is_some() {
             return Err(PlanError::NoLmtp);
@@ -120,7 +163,9 @@ impl Plan {
             .iter()
             .map(|domain| host_name("--domain", domain))
             .collect();
-        let domains = domains?;
+        let mut domains = domains?;
+        let mut seen = HashSet::new();
+        domains.retain(|domain| seen.insert(domain.clone()));
         if domains.is_empty() {
             return Err(PlanError::Missing("--domain"));
         }
@@ -130,18 +175,23 @@ impl Plan {
             .map(|account| planned(account, &domains))
             .collect();
         let accounts = accounts?;
+        let mut seen = HashSet::new();
+        if let Some(twice) = accounts
+            .iter()
+            .find(|account| !seen.insert(account.folded()))
+        {
+            return Err(PlanError::SameAccount(twice.address()));
+        }
         let postmaster = match &arguments.postmaster {
-            Some(address) => Some(postmaster(address)?),
-            None => accounts
-                .first()
-                .map(|first| format!("{}@{}", first.local, first.domain)),
+            Some(address) => Some(postmaster(address, &domains, &accounts)?),
+            None => accounts.first().map(PlannedAccount::address),
         };
         Ok(Self {
             listen: arguments.listen,
             ports: ports(arguments)?,
             internal: internal(&arguments.internal_networks)?,
             nameservers: nameservers(&arguments.nameservers)?,
-            tls: tls(arguments)?,
+            tls: tls(arguments, &user)?,
             user,
             host,
             domains,
@@ -266,37 +316,54 @@ fn planned(account: &str, domains: &[String]) -> Result<PlannedAccount, PlanErro
     })
 }
 
-fn postmaster(address: &str) -> Result<String, PlanError> {
+fn postmaster(
+    address: &str,
+    domains: &[String],
+    accounts: &[PlannedAccount],
+) -> Result<String, PlanError> {
     let wrong = || bad("--postmaster", address, "mail address with a domain");
     let parsed = Address::parse(address).map_err(|_| wrong())?;
-    if parsed.domain().is_none() {
-        return Err(wrong());
+    let domain = fold(parsed.domain().ok_or_else(wrong)?);
+    let folded = format!("{}@{domain}", parsed.local()).to_lowercase();
+    let known = accounts.iter().any(|account| account.folded() == folded);
+    if domains.contains(&domain) && !known {
+        return Err(PlanError::NoPostmaster(parsed.as_str().to_owned()));
     }
     Ok(parsed.as_str().to_owned())
 }
 
-fn tls(arguments: &Arguments) -> Result<Option<(PathBuf, PathBuf)>, PlanError> {
-    match (&arguments.tls_cert, &arguments.tls_key) {
-        (None, None) => Ok(None),
-        (Some(cert), Some(key)) => Ok(Some((readable(cert)?, readable(key)?))),
-        (Some(_), None) | (None, Some(_)) => Err(PlanError::HalfTls),
-    }
+/// The TLS files, if connections can be served with them. Their names are kept as they are,
+/// links included: renewing a certificate often means to turn a link.
+fn tls(arguments: &Arguments, user: &Identity) -> Result<Option<(PathBuf, PathBuf)>, PlanError> {
+    let (cert, key) = match (&arguments.tls_cert, &arguments.tls_key) {
+        (None, None) => return Ok(None),
+        (Some(cert), Some(key)) => (readable(cert, user)?, readable(key, user)?),
+        (Some(_), None) | (None, Some(_)) => return Err(PlanError::HalfTls),
+    };
+    Acceptor::load(&cert, &key)?;
+    Ok(Some((cert, key)))
 }
 
-/// The full name of a file that can be read now.
-fn readable(path: &Path) -> Result<PathBuf, PlanError> {
+/// The absolute name of a file that can be read now.
+fn readable(path: &Path, user: &Identity) -> Result<PathBuf, PlanError> {
     let failed = |source| PlanError::TlsFile {
+        user: user.user.clone(),
         path: path.to_owned(),
         source,
     };
-    let full = path.canonicalize().map_err(failed)?;
+    let full = std::path::absolute(path).map_err(failed)?;
     std::fs::File::open(&full).map_err(failed)?;
     Ok(full)
 }
 
-fn user(given: Option<&str>) -> Result<Identity, PlanError> {
+/// The server user: the one asked for; else, as root, that of the root if it is configured
+/// already.
+pub(super) fn user(root: &ServerRoot, given: Option<&str>) -> Result<Identity, PlanError> {
     let user = if is_root() {
-        Identity::lookup(given.unwrap_or(DEFAULT_USER), None)?
+        let known = mta_config::source::read_restricted(root).ok();
+        let known = known.map(|accounts| accounts.user);
+        let name = given.or(known.as_deref()).unwrap_or(DEFAULT_USER);
+        Identity::lookup(name, None)?
     } else {
         let current = Identity::current();
         if let Some(other) = given.filter(|user| *user != current.user) {
@@ -307,7 +374,41 @@ fn user(given: Option<&str>) -> Result<Identity, PlanError> {
     if user.uid == 0 {
         return Err(PlanError::Root);
     }
+    owned_by(root, &user)?;
     Ok(user)
+}
+
+/// Whether the server root is that user's, if it is anybody's. One that was left half made by
+/// root is free.
+fn owned_by(root: &ServerRoot, user: &Identity) -> Result<(), PlanError> {
+    let path = root.config();
+    let Ok(owner) = Identity::of_owner(&path) else {
+        return Ok(());
+    };
+    match (owner.uid == user.uid, is_root()) {
+        (true, _) => Ok(()),
+        (false, true) if owner.uid == 0 => Ok(()),
+        (false, true) => Err(PlanError::Foreign {
+            path,
+            owner: owner.user,
+        }),
+        (false, false) => Err(PlanError::NotPermitted(owner.user)),
+    }
+}
+
+/// Whether the server root can be reached by whoever this process is now.
+pub(super) fn reachable(root: &ServerRoot, user: &Identity) -> Result<(), PlanError> {
+    let mut way: Vec<&Path> = root.root().ancestors().collect();
+    way.reverse();
+    for path in way {
+        // The dot makes the system look through the directory, not just at it.
+        std::fs::metadata(path.join(".")).map_err(|source| PlanError::Unreachable {
+            user: user.user.clone(),
+            path: path.to_owned(),
+            source,
+        })?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -344,7 +445,7 @@ mod tests {
     #[test]
     fn what_is_missing_or_wrong_is_named() {
         type Change = fn(&mut Arguments);
-        let table: [(Change, &str); 8] = [
+        let table: [(Change, &str); 11] = [
             (|a| a.host = None, "--host is required"),
             (
                 |a| a.host = Some("mail".into()),
@@ -368,6 +469,21 @@ mod tests {
                 |a| a.postmaster = Some("ada".into()),
                 "--postmaster: \"ada\" is no mail address with a domain",
             ),
+            (
+                |a| a.accounts = vec!["ada@example.com".into(), "ADA@Example.com".into()],
+                "--account ADA@example.com is given twice",
+            ),
+            (
+                |a| a.postmaster = Some("postmaster@Example.com".into()),
+                "--postmaster postmaster@Example.com: there is no such --account",
+            ),
+            (
+                |a| {
+                    a.tls_cert = Some("/etc/passwd".into());
+                    a.tls_key = Some("/etc/group".into());
+                },
+                "no certificate in /etc/passwd",
+            ),
         ];
         for (change, text) in table {
             let mut arguments = arguments();
@@ -375,6 +491,17 @@ mod tests {
             let error = Plan::for_user(&arguments, Identity::current()).expect_err(text);
             assert_eq!(error.to_string(), text);
         }
+    }
+
+    #[test]
+    fn a_domain_given_twice_is_one() {
+        let mut arguments = arguments();
+        arguments.domains.push("EXAMPLE.com".into());
+        arguments.accounts = vec!["ada@example.org".into()];
+        arguments.postmaster = Some("ADA@example.org".into());
+        let plan = Plan::for_user(&arguments, Identity::current()).unwrap();
+        assert_eq!(plan.domains, ["example.com", "example.org"]);
+        assert_eq!(plan.postmaster.as_deref(), Some("ADA@example.org"));
     }
 
     #[test]

@@ -19,7 +19,7 @@
 //! way to the server root may be closed.
 //!
 //! Without `--tls-cert` and `--tls-key` nobody can log in to submit mail, and the port for
-//! submission under TLS is not served. Without an account and `--postmaster` mail to postmaster
+//! submission under TLS closes every connection. Without an account and `--postmaster` mail to postmaster
 //! is refused. Both are said at the end.
 //!
 //! With `--force` a configuration that is there is replaced, for the same server user.

@@ -6,7 +6,7 @@ _imsimta() {
   else
     case ${COMP_WORDS[1]} in
     cache) words="-change -channel= -channel_template= -debug -global -inorder_rebuild -job_limit= -json -master_job= -max_messages= -parallel_rebuild= -synchronize -template= -thread_depth= -view -walk" ;;
-    cnbuild) words="-image_file -json -remove -unused" ;;
+    cnbuild) words="-image_file -json -maximum -option_file -remove -sizes -statistics -unused" ;;
     dispatcher) words="-json -statistics" ;;
     find) words="-f= -l=" ;;
     process) words="-image -json" ;;

@@ -8,8 +8,8 @@
 //! The path of a look-up: [`Directory::find`] looks whether the file has changed (one `stat`),
 //! whoever sees that first reads it ([`ldif`]) and builds a new index; everybody else goes on
 //! with the old one meanwhile. Who writes the file in place leaves it empty or cut short for a
-//! moment, which must not be taken for the new state: a change is looked at only when the file has
-//! stood still for a second, and a file without any record is a fault. A file that cannot be read
+//! moment, which must not be taken for the new state: a file that has become shorter is read only
+//! when it has stood still for a second, and a file without any record is a fault. A file that cannot be read
 //! leaves the last good state in force and is reported once ([`Fault`]). Nothing is ever written,
 //! so a crash leaves nothing behind.
 //!
@@ -109,7 +109,7 @@ pub struct Account {
 /// For how long a look at the file is good: the look-ups of one command share it.
 const FRESH: Duration = Duration::from_millis(if cfg!(test) { 0 } else { 1 });
 
-/// For how long the file must not have changed to be taken for complete.
+/// For how long a file that has become shorter must not have changed to be taken for complete.
 const SETTLE: Duration = Duration::from_secs(1);
 
 /// Who is told of a fault, and whether a last good state stays in force meanwhile.
@@ -153,6 +153,11 @@ fn nanoseconds((seconds, rest): (i64, i64)) -> i128 {
 }
 
 impl Seen {
+    /// Whether this is the same file and less of it: perhaps somebody is writing it anew.
+    fn is_rest_of(&self, known: &Self) -> bool {
+        self.identity == known.identity && self.size < known.size
+    }
+
     /// Whether the file has stood still for `settle` at the time `now`. A date in the future says
     /// nothing.
     fn is_settled(&self, now: SystemTime, settle: Duration) -> bool {
@@ -346,8 +351,11 @@ impl Directory {
         if now == self.read().seen && (now.is_some() || self.read().index.is_none()) {
             return;
         }
+        let shrunk = now
+            .zip(self.read().seen)
+            .is_some_and(|(seen, known)| seen.is_rest_of(&known));
         let unsettled = now.is_some_and(|seen| !seen.is_settled(SystemTime::now(), self.settle));
-        if unsettled && self.read().index.is_some() {
+        if shrunk && unsettled && self.read().index.is_some() {
             return;
         }
         // One thread reads; the others go on with what they have, unless they have nothing.

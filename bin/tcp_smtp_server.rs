@@ -36,7 +36,7 @@
 //! : the dialogue, with `slave_debug` on the channels concerned or with `mm_debug`
 //!
 //! `config/directory.ldif`
-//! : accounts and domains, read again when it changes
+//! : accounts and domains, read again a second after it was last changed
 //!
 //! # SIGNALS
 //!

@@ -3,7 +3,7 @@
 use crate::support::root::Root;
 use crate::support::wire::Wire;
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::Command;
 
@@ -133,6 +133,49 @@ fn configuring_for_another_user_changes_nothing() {
     // Without --user it is the one that is there.
     root.run("configure", &again);
     root.imsimta(&["cnbuild"]);
+}
+
+#[test]
+fn what_the_server_user_cannot_reach_is_named_and_nothing_is_written() {
+    let programs = Root::staging().build();
+    let closed = tempfile::tempdir().unwrap();
+    let open = tempfile::tempdir().unwrap();
+    let mode = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    mode(closed.path(), 0o700);
+    mode(open.path(), 0o755);
+    let certificate = crate::support::tls::certificate();
+    let key = open.path().join("key.pem");
+    fs::copy(certificate.key(), &key).unwrap();
+    mode(&key, 0o600);
+    let configure = |place: &Path, key: &str| {
+        let root = place.join("imta");
+        fs::create_dir(&root).unwrap();
+        mode(&root, 0o755);
+        let output = Command::new(programs.path().join("bin/configure"))
+            .args(["--host", "mail.example.com", "--domain", "example.com"])
+            .args(["--user", "mailsrv"])
+            .args(["--tls-cert", certificate.certificate(), "--tls-key", key])
+            .env("SERVERROOT", &root)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert_eq!(fs::read_dir(&root).unwrap().count(), 0);
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let said = configure(closed.path(), certificate.key());
+    let place = closed.path().display();
+    assert!(
+        said.contains(&format!("mailsrv cannot pass through {place} ")),
+        "{said}"
+    );
+    let said = configure(open.path(), key.to_str().unwrap());
+    let key = key.display();
+    assert!(
+        said.contains(&format!("mailsrv cannot read {key}")),
+        "{said}"
+    );
 }
 
 fn check(path: &Path) {

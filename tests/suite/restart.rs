@@ -68,6 +68,7 @@ fn a_restart_of_the_dispatcher_drops_no_session_and_refuses_no_connection() {
 #[test]
 fn a_daemon_is_not_stopped_for_one_that_could_not_start() {
     let root = Root::staging().start();
+    let session = Wire::hello(root.smtp);
     let image = root.path().join("config/compiled/config_data");
     std::fs::write(&image, "no image").unwrap();
     for program in ["dispatcher", "job_controller"] {
@@ -82,6 +83,7 @@ fn a_daemon_is_not_stopped_for_one_that_could_not_start() {
         assert_eq!(root.pids(program), old);
     }
     Wire::hello(root.smtp).quit();
+    session.quit();
     root.imsimta(&["cnbuild"]);
     root.imsimta(&["restart", "dispatcher"]);
 }

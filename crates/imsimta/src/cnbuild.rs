@@ -32,17 +32,6 @@ pub(crate) const VERBS: &[Verb] = &[Verb {
             "list the options that are set but that no code uses",
         ),
         Switch::flag("json", "-unused as JSON"),
-        Switch::flag("maximum", "for old scripts; tables have no sizes to be set"),
-        Switch::maybe(
-            "option_file",
-            "file",
-            "for old scripts; tables have no sizes to be set",
-        ),
-        Switch::flag("sizes", "for old scripts; tables have no sizes to be shown"),
-        Switch::flag(
-            "statistics",
-            "for old scripts; tables have no sizes to be shown",
-        ),
     ],
 }];
 

@@ -371,7 +371,7 @@ fn missing_files_are_named() {
     assert!(
         faults
             .iter()
-            .any(|fault| fault.kind == crate::fault::FaultKind::NoLocalChannel)
+            .any(|fault| fault.kind == FaultKind::NoLocalChannel)
     );
 }
 

@@ -26,6 +26,9 @@ pub const STALE: Duration = Duration::from_secs(24 * 3600);
 /// Most foreign names that are listed of a channel.
 const MAX_FOREIGN: usize = 1000;
 
+/// Most faults that a scan remembers.
+const MAX_FAULTS: usize = 1000;
+
 /// A message file that a scan has come across; held ones too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
@@ -37,6 +40,16 @@ pub struct Found {
     pub len: u64,
 }
 
+/// Something that a scan could not look at; what lies there was not met.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read {}", path.display())]
+pub struct ScanFault {
+    /// A directory, or a file of it.
+    pub path: PathBuf,
+    /// The system's error.
+    pub source: io::Error,
+}
+
 /// A walk through one channel's directories.
 #[derive(Debug)]
 pub struct Scan {
@@ -45,6 +58,7 @@ pub struct Scan {
     here: Option<Here>,
     /// Subdirectories still to be visited, the last one first.
     subdirs: Vec<u16>,
+    faults: Vec<ScanFault>,
 }
 
 struct Here {
@@ -84,7 +98,8 @@ impl Queue {
     }
 
     /// Walks through a channel's directories. A channel without a directory is empty. Files
-    /// that come, go or are renamed meanwhile may be met once, twice or not at all.
+    /// that come, go or are renamed meanwhile may be met once, twice or not at all. What cannot be
+    /// read is passed over and told by [`Scan::faults`].
     #[must_use]
     pub fn scan(&self, channel: &ChannelName) -> Scan {
         let mut scan = Scan {
@@ -92,9 +107,9 @@ impl Queue {
             channel: channel.clone(),
             here: None,
             subdirs: Vec::new(),
+            faults: Vec::new(),
         };
-        // A directory that cannot be read shows again, with its error, in `strangers`.
-        scan.here = scan.open(None).ok();
+        scan.here = scan.open(None);
         scan
     }
 
@@ -194,13 +209,37 @@ impl Queue {
 }
 
 impl Scan {
-    fn open(&self, subdir: Option<u16>) -> io::Result<Here> {
-        let directory = self.queue.root().existing(&self.channel, subdir)?;
-        Ok(Here {
-            subdir,
-            entries: entries(&directory)?,
-            directory,
-        })
+    /// What could not be read so far, up to a thousand; a directory that is not there is empty
+    /// and no fault. Gives each once, so it is asked when the walk is over.
+    pub fn faults(&mut self) -> Vec<ScanFault> {
+        std::mem::take(&mut self.faults)
+    }
+
+    fn open(&mut self, subdir: Option<u16>) -> Option<Here> {
+        let opened = self
+            .queue
+            .root()
+            .existing(&self.channel, subdir)
+            .and_then(|directory| {
+                Ok(Here {
+                    subdir,
+                    entries: entries(&directory)?,
+                    directory,
+                })
+            });
+        opened
+            .map_err(|source| {
+                let mut path = self.queue.path().join(self.channel.as_str());
+                path.extend(subdir.map(|number| format!("{number:03}")));
+                self.fault(path, source);
+            })
+            .ok()
+    }
+
+    fn fault(&mut self, path: PathBuf, source: io::Error) {
+        if source.kind() != io::ErrorKind::NotFound && self.faults.len() < MAX_FAULTS {
+            self.faults.push(ScanFault { path, source });
+        }
     }
 }
 
@@ -211,12 +250,21 @@ impl Iterator for Scan {
         loop {
             let Some(here) = &mut self.here else {
                 let subdir = self.subdirs.pop()?;
-                self.here = self.open(Some(subdir)).ok();
+                self.here = self.open(Some(subdir));
                 continue;
             };
-            let Some(Ok(entry)) = here.entries.next() else {
-                self.here = None;
-                continue;
+            let entry = match here.entries.next() {
+                Some(Ok(entry)) => entry,
+                Some(Err(error)) => {
+                    let path = here.directory.path().to_owned();
+                    self.here = None;
+                    self.fault(path, error.into());
+                    continue;
+                }
+                None => {
+                    self.here = None;
+                    continue;
+                }
             };
             let Ok(name) = entry.file_name().to_str() else {
                 continue;
@@ -227,15 +275,22 @@ impl Iterator for Scan {
                 self.subdirs.push(number);
                 continue;
             }
-            if let Entry::Message(file) = classify(name)
-                && let Ok(stat) = here.directory.stat(name)
-            {
-                let subdir = here.subdir;
-                return Some(Found {
-                    place: Place { subdir, file },
-                    mtime: u64::try_from(stat.st_mtime).unwrap_or_default(),
-                    len: u64::try_from(stat.st_size).unwrap_or_default(),
-                });
+            let Entry::Message(file) = classify(name) else {
+                continue;
+            };
+            match here.directory.stat(name) {
+                Ok(stat) => {
+                    let subdir = here.subdir;
+                    return Some(Found {
+                        place: Place { subdir, file },
+                        mtime: u64::try_from(stat.st_mtime).unwrap_or_default(),
+                        len: u64::try_from(stat.st_size).unwrap_or_default(),
+                    });
+                }
+                Err(error) => {
+                    let path = here.directory.path().join(name);
+                    self.fault(path, error);
+                }
             }
         }
     }

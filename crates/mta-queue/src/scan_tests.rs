@@ -46,9 +46,26 @@ fn a_scan_trusts_only_names() {
 }
 
 #[test]
+fn a_scan_tells_what_it_could_not_read_and_goes_on() {
+    let area = Area::new();
+    let at = |name: &str| area.directory.path().join(name);
+    area.put(plan("tcp_local", 0), BODY);
+    write(at("tcp_local/007"), "").unwrap();
+    let mut scan = area.queue.scan(&channel("tcp_local"));
+    assert_eq!(scan.by_ref().count(), 1);
+    let faults = scan.faults();
+    assert_eq!(faults.len(), 1);
+    assert_eq!(faults[0].path, at("tcp_local/007"));
+    assert_eq!(faults[0].source.kind(), io::ErrorKind::NotADirectory);
+    assert!(scan.faults().is_empty(), "each is told once");
+}
+
+#[test]
 fn a_channel_without_a_directory_is_empty() {
     let area = Area::new();
-    assert_eq!(area.queue.scan(&channel("l")).count(), 0);
+    let mut scan = area.queue.scan(&channel("l"));
+    assert_eq!(scan.by_ref().count(), 0);
+    assert!(scan.faults().is_empty());
     assert!(area.queue.strangers(&channel("l")).unwrap().is_empty());
     assert_eq!(area.queue.clean(&channel("l"), 0).unwrap(), 0);
 }

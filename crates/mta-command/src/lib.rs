@@ -23,6 +23,8 @@
 //! # let _ = Value::None;
 //! ```
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod message;
 pub mod output;
 pub mod prompt;

@@ -62,7 +62,7 @@ impl Message {
     pub fn emit(&self) {
         match self.severity {
             Severity::Success | Severity::Information => crate::output::line(&self.to_string()),
-            Severity::Warning | Severity::Error => eprintln!("{self}"),
+            Severity::Warning | Severity::Error => crate::output::complain(&self.to_string()),
         }
     }
 

@@ -10,7 +10,7 @@ pub enum Value {
     None,
     /// Perhaps a value of this name; `-noword` is understood.
     Optional(&'static str),
-    /// A value of this name.
+    /// A value of this name; `-noword` takes it back.
     Required(&'static str),
 }
 
@@ -227,8 +227,7 @@ impl Verb {
             .get(..2)
             .filter(|no| no.eq_ignore_ascii_case("no"))
             .and_then(|_| keyword(&word[2..], &names).ok())
-            .map(|index| &self.switches[index])
-            .filter(|switch| !matches!(switch.value, Value::Required(_)));
+            .map(|index| &self.switches[index]);
         match (found, negated) {
             (_, Some(switch)) => Ok((switch, false)),
             (Err(message), None) => Err(message),
@@ -327,6 +326,8 @@ mod tests {
     #[test]
     fn values_and_parameters_are_counted() {
         assert_eq!(parse(&["-from"]).unwrap_err().ident, "VALREQ");
+        let taken_back = parse(&["-from=a@b", "-nofrom"]).unwrap();
+        assert_eq!(taken_back.value("from"), None);
         assert_eq!(parse(&["-held=1"]).unwrap_err().ident, "NOVALU");
         assert_eq!(parse(&["a", "b"]).unwrap_err().ident, "MAXPARM");
         assert_eq!(parse(&["-debug"]).unwrap().on("debug"), Some(true));

@@ -3,13 +3,16 @@
 //! A version's age is in the unique id at the end of its name, not in the file's date.
 
 use crate::context::{Context, Failure, Outcome};
+use crate::process;
 use crate::report::clock;
 use mta_command::message::Message;
 use mta_command::output;
 use mta_command::switches::{Switch, Verb, Words};
+use mta_config::paths::ServerRoot;
 use mta_envelope::unique;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 const WHICH: &[Switch] = &[
@@ -58,14 +61,22 @@ struct Version {
     path: PathBuf,
 }
 
+impl Version {
+    /// Whether a pattern means this log, or (with the unique id behind its name) this version.
+    fn is_meant(&self, pattern: &str) -> bool {
+        matches_pattern(pattern, &self.name)
+            || matches_pattern(pattern, &format!("{}-{}", self.name, self.id))
+    }
+}
+
 pub(crate) fn find(context: &Context, typed: &[String]) -> Outcome {
-    let version = chosen(context, &FIND[0], typed)?;
+    let version = chosen(context, "FIND", &FIND[0], typed)?;
     output::line(&version.path.display().to_string());
     Ok(())
 }
 
 pub(crate) fn view(context: &Context, typed: &[String]) -> Outcome {
-    let version = chosen(context, &VIEW[0], typed)?;
+    let version = chosen(context, "VIEW", &VIEW[0], typed)?;
     let content = fs::read(&version.path).map_err(|error| {
         Message::error(
             "VIEW",
@@ -74,7 +85,7 @@ pub(crate) fn view(context: &Context, typed: &[String]) -> Outcome {
         )
     })?;
     for line in String::from_utf8_lossy(&content).lines() {
-        output::line(&output::visible(line));
+        output::line(&output::visible_text(line));
     }
     Ok(())
 }
@@ -91,15 +102,13 @@ pub(crate) fn purge(context: &Context, typed: &[String]) -> Outcome {
             .or_default()
             .push(version);
     }
-    let in_use = open_files(&context.root.lib());
-    for (name, mut versions) in by_name {
-        if !matches_pattern(pattern, &name) {
-            continue;
-        }
+    let in_use = InUse::look(&context.root);
+    for mut versions in by_name.into_values() {
         versions.sort_by_key(|version| std::cmp::Reverse((version.made, version.id.clone())));
         for (rank, version) in versions.iter().enumerate() {
-            if rules.allow(rank, now.saturating_sub(version.made))
-                && !in_use.contains(&version.path)
+            if version.is_meant(pattern)
+                && rules.allow(rank, now.saturating_sub(version.made))
+                && !in_use.has(version)
             {
                 fs::remove_file(&version.path).map_err(|error| {
                     Message::error(
@@ -137,7 +146,12 @@ impl Rules {
     }
 }
 
-fn chosen(context: &Context, verb: &Verb, typed: &[String]) -> Result<Version, Failure> {
+fn chosen(
+    context: &Context,
+    facility: &'static str,
+    verb: &Verb,
+    typed: &[String],
+) -> Result<Version, Failure> {
     let words = verb.parse(&joined(typed))?;
     let typed = words.parameter(0).unwrap_or_default();
     let (directory, pattern) = match typed.rsplit_once('/') {
@@ -146,28 +160,28 @@ fn chosen(context: &Context, verb: &Verb, typed: &[String]) -> Result<Version, F
     };
     // A log without versions, such as mail.log_current or watcher, is named in full.
     let whole = directory.join(pattern);
-    if whole.is_file() {
-        let (name, id) = (pattern.to_owned(), String::new());
-        return Ok(Version {
-            name,
-            id,
+    let mut found: Vec<Version> = if whole.is_file() {
+        vec![Version {
+            name: pattern.to_owned(),
+            id: String::new(),
             made: 0,
             path: whole,
-        });
-    }
-    let mut found: Vec<Version> = versions(&directory)
-        .into_iter()
-        .filter(|version| matches_pattern(pattern, &version.name))
-        .collect();
+        }]
+    } else {
+        let versions = versions(&directory).into_iter();
+        versions
+            .filter(|version| version.is_meant(pattern))
+            .collect()
+    };
     found.sort_by_key(|version| (version.made, version.id.clone()));
     let index = match (words.number::<usize>("f")?, words.number::<usize>("l")?) {
         (Some(first), _) => Some(first),
-        (None, last) => found.len().checked_sub(1 + last.unwrap_or(0)),
+        (None, last) => found.len().checked_sub(last.unwrap_or(0).saturating_add(1)),
     };
     index
         .filter(|index| *index < found.len())
         .map(|index| found.swap_remove(index))
-        .ok_or_else(|| Message::error("FIND", "NOTFOUND", "no such log file version").into())
+        .ok_or_else(|| Message::error(facility, "NOTFOUND", "no such log file version").into())
 }
 
 /// `-f n` written as two words is understood as `-f=n`.
@@ -204,16 +218,49 @@ fn versions(directory: &Path) -> Vec<Version> {
         .collect()
 }
 
-/// Log files that a process of this server has open: counted, but never removed.
-fn open_files(lib: &Path) -> Vec<PathBuf> {
-    let mut open = Vec::new();
-    for process in crate::process::list(lib) {
-        let directory = format!("/proc/{}/fd", process.pid);
-        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-            open.extend(fs::read_link(entry.path()));
+/// What tells a log that is being written from one that is not: counted, but never removed.
+#[derive(Debug, Default)]
+struct InUse {
+    /// Files that a process of this server has open.
+    open: Vec<PathBuf>,
+    /// Of processes that do not let us see their open files: the start of the oldest. All that
+    /// was made since then may be theirs.
+    unseen_since: Option<u64>,
+}
+
+impl InUse {
+    fn look(root: &ServerRoot) -> Self {
+        let running = process::running(root);
+        let mut this = Self::default();
+        // Of a daemon that we cannot see at all we do not even know since when it runs.
+        if !running.hidden.is_empty() {
+            this.unseen_since = Some(0);
         }
+        for process in running.processes {
+            let directory = format!("/proc/{}/fd", process.pid);
+            match fs::read_dir(directory) {
+                Ok(entries) => {
+                    let links = entries.flatten().map(|entry| fs::read_link(entry.path()));
+                    this.open.extend(links.flatten());
+                }
+                // It has ended since.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(_) => this.unseen(u64::try_from(process.started).unwrap_or(0)),
+            }
+        }
+        this
     }
-    open
+
+    /// A second of doubt: a start is told in hundredths, a log's name in whole seconds.
+    fn unseen(&mut self, started: u64) {
+        let since = started.saturating_sub(1);
+        self.unseen_since = Some(self.unseen_since.map_or(since, |known| known.min(since)));
+    }
+
+    fn has(&self, version: &Version) -> bool {
+        self.unseen_since.is_some_and(|since| version.made >= since)
+            || self.open.contains(&version.path)
+    }
 }
 
 /// `*` and `?` as everywhere.
@@ -271,6 +318,45 @@ mod tests {
         assert!(!rules(None, Some(5)).allow(4, 1_000_000));
         assert!(!rules(Some(3600), Some(1)).allow(3, 60));
         assert!(rules(Some(3600), Some(1)).allow(3, 3601));
+    }
+
+    fn version(name: &str, id: &str, made: u64) -> Version {
+        Version {
+            name: name.to_owned(),
+            id: id.to_owned(),
+            made,
+            path: PathBuf::from(format!("/log/{name}-{id}")),
+        }
+    }
+
+    #[test]
+    fn a_pattern_means_a_name_with_or_without_its_id() {
+        let log = version("dispatcher.log", "0KRH00A3QAO42T10", 0);
+        for pattern in [
+            "dispatcher.log",
+            "disp*",
+            "dispatcher.log-*",
+            "dispatcher.log-0KRH00A3QAO42T10",
+        ] {
+            assert!(log.is_meant(pattern), "{pattern}");
+        }
+        assert!(!log.is_meant("job_controller.log-*"));
+    }
+
+    #[test]
+    fn what_may_be_in_use_is_kept() {
+        let (old, new) = (version("a.log", "1", 100), version("a.log", "2", 200));
+        let open = InUse {
+            open: vec![old.path.clone()],
+            unseen_since: None,
+        };
+        assert!(open.has(&old) && !open.has(&new));
+        let mut unseen = InUse::default();
+        unseen.unseen(300);
+        assert!(!unseen.has(&new));
+        unseen.unseen(200);
+        unseen.unseen(500);
+        assert!(unseen.has(&new) && !unseen.has(&old));
     }
 
     #[test]

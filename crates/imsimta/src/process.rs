@@ -1,21 +1,31 @@
 //! `imsimta process`: what runs from this server root.
 //!
 //! A process is ours if its program file lies in `ROOT/lib`; names of processes are not matched.
+//! Where the system does not show us that file (another group, a watcher that is root) a daemon
+//! is known by the lock it holds, and what it has started by the path it was started with.
 
 use crate::context::{Context, Outcome};
 use crate::report::clock;
 use crate::report::processes::{Image, Process, Processes};
+use mta_command::message::Message;
 use mta_command::output;
 use mta_command::switches::{Switch, Verb};
+use mta_config::paths::ServerRoot;
 use mta_ipc::ProcessImage;
 use mta_ipc::{dispatcher, job_controller};
 use mta_process::lock;
+use nix::unistd::{SysconfVar, sysconf};
 use std::collections::HashMap;
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-const WATCHER: &str = "watcher";
+/// Whoever holds a lock of this name is this program of `ROOT/lib`.
+const DAEMONS: [(&str, &str); 4] = [
+    ("watcher", "watcher"),
+    ("sched", "imsched"),
+    ("dispatcher", "dispatcher"),
+    ("job_controller", "job_controller"),
+];
 
 pub(crate) const VERBS: &[Verb] = &[Verb {
     name: "process",
@@ -32,17 +42,23 @@ pub(crate) const VERBS: &[Verb] = &[Verb {
 pub(crate) fn run(context: &Context, typed: &[String]) -> Outcome {
     let words = VERBS[0].parse(typed)?;
     let with_image = words.is_on("image", false);
-    let lib = context.root.lib();
-    let mut processes = list(&lib);
-    add_watcher(&mut processes, context, &lib);
+    context.warn_if_stale();
+    let Running {
+        mut processes,
+        hidden,
+    } = running(&context.root);
+    for daemon in hidden {
+        let text = format!("{daemon} runs, but its process cannot be seen from here");
+        Message::warning("PROCESS", "HIDDEN", text).emit();
+    }
     if with_image {
         let images = images(context);
         for process in &mut processes {
-            process.image = u32::try_from(process.pid)
+            let known = u32::try_from(process.pid)
                 .ok()
                 .and_then(|pid| images.get(&pid).cloned());
+            process.image = Some(known);
         }
-        context.warn_if_stale();
     }
     let view = Processes {
         processes,
@@ -53,40 +69,65 @@ pub(crate) fn run(context: &Context, typed: &[String]) -> Outcome {
     Ok(())
 }
 
-/// Every process whose program lies in `lib`, by number.
-pub(crate) fn list(lib: &Path) -> Vec<Process> {
+/// What runs from a server root.
+pub(crate) struct Running {
+    /// By number.
+    pub(crate) processes: Vec<Process>,
+    /// Daemons whose lock is held by a process that the system does not show us.
+    pub(crate) hidden: Vec<&'static str>,
+}
+
+/// Looks at the system's processes, and at the daemons' locks.
+pub(crate) fn running(root: &ServerRoot) -> Running {
+    let lib = root.lib();
     let boot = boot_time();
-    let mut found: Vec<Process> = fs::read_dir("/proc")
+    let mut processes: Vec<Process> = fs::read_dir("/proc")
         .into_iter()
         .flatten()
         .flatten()
         .filter_map(|entry| {
             let pid = entry.file_name().to_str()?.parse().ok()?;
-            look_at(pid, &entry.path(), lib, boot)
+            look_at(pid, &entry.path(), &lib, boot)
         })
         .collect();
-    found.sort_by_key(|process| process.pid);
-    found
-}
-
-/// A watcher that is root does not let us see its program file; it is known by its lock.
-fn add_watcher(processes: &mut Vec<Process>, context: &Context, lib: &Path) {
-    let lock = lock::daemon_path(&context.root.config(), WATCHER);
-    let holder = lock::holder(&lock).ok().flatten();
-    let Some(pid) = holder.and_then(|pid| i32::try_from(pid).ok()) else {
-        return;
-    };
-    if processes.iter().any(|process| process.pid == pid) {
-        return;
+    let mut hidden = Vec::new();
+    for (daemon, program) in DAEMONS {
+        let path = lock::daemon_path(&root.config(), daemon);
+        // A lock that cannot be asked about says nothing of anybody.
+        let holder = lock::holder(&path).ok().flatten();
+        match holder.and_then(|pid| i32::try_from(pid).ok()) {
+            Some(pid) if processes.iter().any(|process| process.pid == pid) => {}
+            Some(pid) => {
+                let directory = Path::new("/proc").join(pid.to_string());
+                match describe(pid, &directory, &lib.join(program), boot) {
+                    Some(process) => processes.push(process),
+                    None => hidden.push(daemon),
+                }
+            }
+            None => {
+                if lock::is_held(&path).unwrap_or(false) {
+                    hidden.push(daemon);
+                }
+            }
+        }
     }
-    let directory = Path::new("/proc").join(pid.to_string());
-    let program = lib.join(WATCHER);
-    processes.extend(describe(pid, &directory, &program, boot_time()));
     processes.sort_by_key(|process| process.pid);
+    Running { processes, hidden }
 }
 
 fn look_at(pid: i32, directory: &Path, lib: &Path, boot: i64) -> Option<Process> {
-    let program = fs::read_link(directory.join("exe")).ok()?;
+    let program = match fs::read_link(directory.join("exe")) {
+        Ok(program) => program,
+        // Not to be seen by us; what it was started as is there for everybody.
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            let words = fs::read(directory.join("cmdline")).ok()?;
+            let first = words.split(|byte| *byte == 0).next()?;
+            let ours = real_user(directory)? == nix::unistd::getuid().as_raw();
+            let first = String::from_utf8_lossy(first).into_owned();
+            Some(first).filter(|_| ours)?.into()
+        }
+        Err(_) => return None,
+    };
     if !program.starts_with(lib) {
         return None;
     }
@@ -99,19 +140,32 @@ fn describe(pid: i32, directory: &Path, program: &Path, boot: i64) -> Option<Pro
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let number = |index: usize| fields.get(index).and_then(|text| text.parse::<u64>().ok());
     let ticks = number(11)? + number(12)?;
-    let page = 4;
     let command = program.to_string_lossy().replace(" (deleted)", "");
     Some(Process {
-        user: user_name(fs::metadata(directory).ok()?.uid()),
+        user: user_name(real_user(directory)?),
         pid,
         state: fields.first()?.chars().next()?,
         virtual_size: number(20)? / 1024,
-        resident_size: number(21)? * page,
+        resident_size: number(21)? * page_size() / 1024,
         started: boot + i64::try_from(number(19)? / TICKS).ok()?,
         cpu_time: ticks / TICKS,
         command,
         image: None,
     })
+}
+
+/// The user who started a process: for the watcher, which lowers its effective one, root.
+fn real_user(directory: &Path) -> Option<u32> {
+    let status = fs::read_to_string(directory.join("status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// Octets of a page of memory.
+fn page_size() -> u64 {
+    let size = sysconf(SysconfVar::PAGE_SIZE).ok().flatten();
+    size.and_then(|size| u64::try_from(size).ok())
+        .unwrap_or(4096)
 }
 
 /// Clock ticks a second in `/proc/PID/stat`; Linux has exported 100 to user space on every
@@ -174,5 +228,36 @@ fn own(pid: u32, program: &str, fixed: String, reloadable: String) -> ProcessIma
         program: program.to_owned(),
         fixed,
         reloadable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mta_process::lock::Lock;
+
+    fn staged(name: &str) -> ServerRoot {
+        let name = format!("imsimta-process-{}-{name}", std::process::id());
+        let root = ServerRoot::new(std::env::temp_dir().join(name));
+        fs::create_dir_all(root.config()).unwrap();
+        root
+    }
+
+    #[test]
+    fn a_daemon_is_known_by_its_lock() {
+        let root = staged("lock");
+        assert!(running(&root).processes.is_empty());
+        let path = lock::daemon_path(&root.config(), "sched");
+        let lock = Lock::try_acquire(&path).unwrap().unwrap();
+        let Running { processes, hidden } = running(&root);
+        assert!(hidden.is_empty(), "{hidden:?}");
+        let me = i32::try_from(std::process::id()).unwrap();
+        assert_eq!(processes.len(), 1);
+        assert_eq!(processes[0].pid, me);
+        let program = root.lib().join("imsched");
+        assert_eq!(processes[0].command, program.display().to_string());
+        assert!(processes[0].resident_size > 0);
+        drop(lock);
+        drop(fs::remove_dir_all(root.root()));
     }
 }

@@ -1,17 +1,26 @@
 //! What every utility works with.
 
+use crate::qm;
 use mta_command::message::Message;
-use mta_config::Config;
-use mta_config::image::ImageStatus;
+use mta_command::output;
+use mta_config::image::{ImageError, ImageStatus};
 use mta_config::paths::ServerRoot;
+use mta_config::{Config, LoadError};
 use mta_envelope::names::ChannelName;
 use mta_ipc::{Client, IpcError, dispatcher, job_controller, watcher};
+use mta_process::lock;
 use mta_process::privilege::{self, Identity};
-use std::cell::OnceCell;
-use std::time::Duration;
+use std::cell::{Cell, OnceCell};
+use std::time::{Duration, Instant};
 
 /// How long a daemon may take to answer before it counts as unreachable.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long a daemon may take to take in a hint.
+const PROMPTLY: Duration = Duration::from_secs(5);
+
+/// How long one that did not is left alone.
+const DEAF: Duration = Duration::from_secs(30);
 
 /// A connection to the Job Controller.
 pub(crate) type Controller = Client<job_controller::Request, job_controller::Reply>;
@@ -42,37 +51,32 @@ pub(crate) type Outcome = Result<(), Failure>;
 pub(crate) struct Context {
     pub(crate) root: ServerRoot,
     config: OnceCell<Config>,
+    /// When the Job Controller did not answer a hint.
+    deaf: Cell<Option<Instant>>,
 }
 
 impl Context {
     /// Finds the server root and takes on the server user's identity.
     ///
     /// # Errors
-    /// `IMTA-E-NOROOT` when there is no server root, `IMTA-E-NOPRIV` for any other user than root
-    /// and the server user.
+    /// `IMTA-E-NOROOT` when there is no configured server root, `IMTA-E-NOPRIV` for any other
+    /// user than root and the server user, `IMTA-E-ACCOUNTS` when nobody can say who that is.
     pub(crate) fn open() -> Result<Self, Message> {
-        let found = mta_process::start::server_root();
-        let path = found.map_err(|error| Message::error("IMTA", "NOROOT", error.to_string()))?;
-        let root = ServerRoot::new(path);
-        let owner = Identity::of_owner(root.queue().as_path()).map_err(|error| {
-            let text = format!(
-                "{} is not configured: {error}; run configure first",
-                root.root().display()
-            );
-            Message::error("IMTA", "NOROOT", text)
-        })?;
+        let root = server_root()?;
+        let server = server_user(&root)?;
         if privilege::is_root() {
-            if owner.uid != 0 {
-                privilege::give_up_root(&owner)
-                    .map_err(|error| Message::error("IMTA", "NOPRIV", error.to_string()))?;
+            if server.uid != 0 {
+                privilege::give_up_root(&server)
+                    .map_err(|error| Message::error("IMTA", "NOPRIV", qm::explained(&error)))?;
             }
-        } else if Identity::current().uid != owner.uid {
-            let text = format!("must be run as root or {}", owner.user);
+        } else if Identity::current().uid != server.uid {
+            let text = format!("must be run as root or {}", server.user);
             return Err(Message::error("IMTA", "NOPRIV", text));
         }
         Ok(Self {
             root,
             config: OnceCell::new(),
+            deaf: Cell::new(None),
         })
     }
 
@@ -87,7 +91,10 @@ impl Context {
         match Config::load(&self.root) {
             Ok(config) => Ok(self.config.get_or_init(|| config)),
             Err(error) => {
-                eprintln!("{error}");
+                output::complain(&error.to_string());
+                if let LoadError::Image(ImageError::VersionMismatch { .. }) = error {
+                    output::complain("  run imsimta cnbuild; imsimta restart");
+                }
                 Err(Failure::Silent(1))
             }
         }
@@ -125,6 +132,36 @@ impl Context {
         .map_err(|error| no_controller(facility, &error).into())
     }
 
+    /// Tells a running Job Controller something that it need not know; one that does not run is
+    /// told by the disk, at its start. One that has just not answered is not waited for again.
+    ///
+    /// # Errors
+    /// Why a running one could not be told.
+    pub(crate) fn hint(&self, request: &job_controller::Request) -> Result<(), String> {
+        if self.deaf.get().is_some_and(|since| since.elapsed() < DEAF) {
+            return Err("it did not answer".to_owned());
+        }
+        let connected = Client::<_, job_controller::Reply>::connect(
+            &self.root.config(),
+            job_controller::DAEMON,
+            "imsimta",
+            PROMPTLY,
+        );
+        let replied = match connected {
+            Ok(controller) => controller.call(request, PROMPTLY),
+            Err(error) if error.is_absence() => return Ok(()),
+            Err(error) => Err(error),
+        };
+        match replied {
+            Ok(job_controller::Reply::Refused(reason)) => Err(reason),
+            Ok(_) => Ok(()),
+            Err(error) => {
+                self.deaf.set(Some(Instant::now()));
+                Err(error.to_string())
+            }
+        }
+    }
+
     /// A connection to the Dispatcher.
     ///
     /// # Errors
@@ -141,16 +178,27 @@ impl Context {
     /// A connection to the watcher.
     ///
     /// # Errors
-    /// `IMTA-E-NOWATCHER` with exit status 2.
+    /// `IMTA-E-NOWATCHER` with exit status 2; of one that hangs, how to get rid of it.
     pub(crate) fn watcher(&self) -> Result<Watcher, Failure> {
-        Client::connect(&self.root.config(), watcher::DAEMON, "imsimta", PATIENCE).map_err(
-            |error| {
-                let text = format!(
-                    "unable to contact the watcher: {error}; is the server started (start-msg)?"
-                );
-                Message::error("IMTA", "NOWATCHER", text).exiting(2).into()
-            },
-        )
+        let config = self.root.config();
+        Client::connect(&config, watcher::DAEMON, "imsimta", PATIENCE).map_err(|error| {
+            let text = format!(
+                "unable to contact the watcher: {error}; {}",
+                self.watcher_cure(&error)
+            );
+            Message::error("IMTA", "NOWATCHER", text).exiting(2).into()
+        })
+    }
+
+    /// What to do about a watcher that does not do as it is asked.
+    pub(crate) fn watcher_cure(&self, error: &IpcError) -> String {
+        let path = lock::daemon_path(&self.root.config(), watcher::DAEMON);
+        match lock::holder(&path).ok().flatten() {
+            Some(pid) if !error.is_absence() => {
+                format!("if it hangs, kill -9 {pid}, then start-msg")
+            }
+            Some(_) | None => "is the server started (start-msg)?".to_owned(),
+        }
     }
 
     /// Warns when the text is newer than the image that every process loads.
@@ -161,6 +209,37 @@ impl Context {
             Message::warning("IMTA", "STALE", text).emit();
         }
     }
+}
+
+/// The server root that this command belongs to.
+///
+/// # Errors
+/// `IMTA-E-NOROOT`.
+pub(crate) fn server_root() -> Result<ServerRoot, Message> {
+    mta_process::start::server_root()
+        .map(ServerRoot::new)
+        .map_err(|error| Message::error("IMTA", "NOROOT", qm::explained(&error)))
+}
+
+/// Who serves here, by a file that everybody may read: an ordinary user cannot look at the queue,
+/// and is to be told whose it is.
+fn server_user(root: &ServerRoot) -> Result<Identity, Message> {
+    let missing = std::fs::metadata(root.restricted())
+        .is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+    if missing {
+        let text = format!(
+            "{} is not configured; run configure first",
+            root.root().display()
+        );
+        return Err(Message::error("IMTA", "NOROOT", text));
+    }
+    let unknown = |why: String| Message::error("IMTA", "ACCOUNTS", why);
+    let accounts = mta_config::source::accounts(root).map_err(|fault| {
+        // Its second line is the offending text.
+        unknown(fault.to_string().replace("\n  ", ": "))
+    })?;
+    Identity::lookup(&accounts.user, accounts.group.as_deref())
+        .map_err(|error| unknown(qm::explained(&error)))
 }
 
 /// The line for a Job Controller that cannot be asked.

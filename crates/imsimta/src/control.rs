@@ -16,8 +16,7 @@ use serde::Serialize;
 use std::fmt;
 use std::time::Duration;
 
-const fn verb(name: &'static str, about: &'static str) -> Verb {
-    let parameters = "[dispatcher|job_controller|smtp|smtp_submit]";
+const fn verb(name: &'static str, about: &'static str, parameters: &'static str) -> Verb {
     Verb {
         name,
         about,
@@ -28,13 +27,28 @@ const fn verb(name: &'static str, about: &'static str) -> Verb {
     }
 }
 
+/// Everything that can be stopped and restarted.
+const ANY: &str = "[dispatcher|job_controller|sched|smtp|smtp_submit|lmtp]";
+
+const STOPS: &str = "stop a daemon or a service";
+
 pub(crate) const RESTART: &[Verb] = &[verb(
     "restart",
     "restart a daemon or a service; no session is dropped",
+    ANY,
 )];
-pub(crate) const STOP: &[Verb] = &[verb("stop", "stop a daemon or a service")];
-pub(crate) const START: &[Verb] = &[verb("start", "start a daemon (start-msg does the same)")];
-pub(crate) const REFRESH: &[Verb] = &[verb("refresh", "cnbuild, then restart")];
+pub(crate) const STOP: &[Verb] = &[verb("stop", STOPS, ANY)];
+pub(crate) const SHUTDOWN: &[Verb] = &[verb("shutdown", STOPS, ANY)];
+pub(crate) const START: &[Verb] = &[verb(
+    "start",
+    "start a daemon (start-msg does the same)",
+    "[dispatcher|job_controller|sched]",
+)];
+pub(crate) const REFRESH: &[Verb] = &[verb(
+    "refresh",
+    "cnbuild, then restart",
+    "[dispatcher|job_controller|sched]",
+)];
 pub(crate) const STATISTICS: &[Verb] = &[Verb {
     name: "dispatcher",
     about: "show connections and server processes",
@@ -53,7 +67,8 @@ const LONG: Duration = Duration::from_secs(180);
 /// What can be named behind these commands.
 enum Target {
     Daemon(&'static str),
-    Service(ServiceName),
+    /// The word that was typed, and the service that it means.
+    Service(&'static str, ServiceName),
 }
 
 fn target(typed: &str) -> Result<Target, Failure> {
@@ -68,15 +83,15 @@ fn target(typed: &str) -> Result<Target, Failure> {
     let name = names[keyword(typed, &names)?];
     Ok(match name {
         "dispatcher" | "job_controller" | "sched" => Target::Daemon(name),
-        service => {
-            let service = if service == "lmtp" {
+        name => {
+            let service = if name == "lmtp" {
                 "LMTPSS".to_owned()
             } else {
-                service.to_ascii_uppercase()
+                name.to_ascii_uppercase()
             };
             let service = ServiceName::new(&service)
                 .map_err(|error| Message::error("IMTA", "IVVALU", error.to_string()))?;
-            Target::Service(service)
+            Target::Service(name, service)
         }
     })
 }
@@ -94,72 +109,89 @@ fn targets(verb: &Verb, typed: &[String]) -> Result<Vec<Target>, Failure> {
 
 pub(crate) fn restart(context: &Context, typed: &[String]) -> Outcome {
     context.warn_if_stale();
-    for target in targets(&RESTART[0], typed)? {
-        match target {
-            Target::Daemon(name) => watch(
-                context,
-                &watcher::Request::Restart {
-                    component: name.to_owned(),
-                },
-            )?,
-            Target::Service(name) => service(context, &dispatcher::Request::RestartService(name))?,
-        }
-    }
-    Ok(())
+    each(targets(&RESTART[0], typed)?, |target| {
+        again(context, target)
+    })
 }
 
 pub(crate) fn stop(context: &Context, typed: &[String]) -> Outcome {
-    for target in targets(&STOP[0], typed)? {
-        match target {
-            Target::Daemon(name) => {
-                watch(
-                    context,
-                    &watcher::Request::Stop {
-                        component: name.to_owned(),
-                        force: false,
-                    },
-                )?;
-            }
-            Target::Service(name) => service(context, &dispatcher::Request::StopService(name))?,
+    each(targets(&STOP[0], typed)?, |target| match target {
+        Target::Daemon(name) => watch(
+            context,
+            &watcher::Request::Stop {
+                component: name.to_owned(),
+                force: false,
+            },
+        ),
+        Target::Service(word, name) => {
+            let request = dispatcher::Request::StopService(name.clone());
+            service(context, ("Stopping", word), &name, &request)
         }
-    }
-    Ok(())
+    })
 }
 
 pub(crate) fn start(context: &Context, typed: &[String]) -> Outcome {
     context.warn_if_stale();
-    for target in targets(&START[0], typed)? {
-        match target {
-            Target::Daemon(name) => watch(
-                context,
-                &watcher::Request::Start {
-                    component: name.to_owned(),
-                },
-            )?,
-            Target::Service(_) => {
-                let text = "this command is obsolete for services; restart the dispatcher instead";
-                Message::warning("IMTA", "OBSOLETE", text).emit();
-            }
+    each(targets(&START[0], typed)?, |target| match target {
+        Target::Daemon(name) => watch(
+            context,
+            &watcher::Request::Start {
+                component: name.to_owned(),
+            },
+        ),
+        Target::Service(..) => {
+            let text = "this command is obsolete for services; restart the dispatcher instead";
+            Message::warning("IMTA", "OBSOLETE", text).emit();
+            Ok(())
         }
-    }
-    Ok(())
+    })
 }
 
 pub(crate) fn refresh(context: &Context, typed: &[String]) -> Outcome {
     let targets = targets(&REFRESH[0], typed)?;
     cnbuild::run(context, &[])?;
-    for target in targets {
-        match target {
-            Target::Daemon(name) => watch(
-                context,
-                &watcher::Request::Restart {
-                    component: name.to_owned(),
-                },
-            )?,
-            Target::Service(name) => service(context, &dispatcher::Request::RestartService(name))?,
+    each(targets, |target| again(context, target))
+}
+
+fn again(context: &Context, target: Target) -> Outcome {
+    match target {
+        Target::Daemon(name) => watch(
+            context,
+            &watcher::Request::Restart {
+                component: name.to_owned(),
+            },
+        ),
+        Target::Service(word, name) => {
+            let request = dispatcher::Request::RestartService(name.clone());
+            service(context, ("Restarting", word), &name, &request)
         }
     }
-    Ok(())
+}
+
+/// Does something to each target; one that fails does not keep the next from its turn. Gives the
+/// first failure.
+fn each(targets: Vec<Target>, act: impl Fn(Target) -> Outcome) -> Outcome {
+    let mut outcome = Ok(());
+    for target in targets {
+        let failure = match (act(target), &outcome) {
+            (Ok(()), _) => continue,
+            (Err(failure), Ok(())) => failure,
+            (Err(Failure::Said(message)), Err(_)) => {
+                message.emit();
+                continue;
+            }
+            (Err(Failure::Silent(_)), Err(_)) => continue,
+        };
+        // Said at once, in front of what the next one says.
+        outcome = Err(match failure {
+            Failure::Said(message) => {
+                message.emit();
+                Failure::Silent(message.exit)
+            }
+            silent => silent,
+        });
+    }
+    outcome
 }
 
 /// Asks the watcher and prints what it says as it happens.
@@ -171,7 +203,7 @@ fn watch(context: &Context, request: &watcher::Request) -> Outcome {
             None
         }
         watcher::Reply::Complaint(line) => {
-            eprintln!("{line}");
+            output::complain(&line);
             None
         }
         watcher::Reply::Done { success: true } => Some(Ok(())),
@@ -188,17 +220,29 @@ fn watch(context: &Context, request: &watcher::Request) -> Outcome {
     match ended {
         Ok(outcome) => outcome,
         Err(error) => {
-            let text = format!("the watcher did not finish: {error}");
+            let cure = context.watcher_cure(&error);
+            let text = format!("the watcher did not finish: {error}; {cure}");
             Err(Message::error("IMTA", "NOWATCHER", text).exiting(2).into())
         }
     }
 }
 
-fn service(context: &Context, request: &dispatcher::Request) -> Outcome {
-    match context.dispatcher()?.call(request, PATIENCE) {
+/// Asks the Dispatcher to do something to a service, and says so as `start-msg` does.
+fn service(
+    context: &Context,
+    (doing, word): (&str, &str),
+    name: &ServiceName,
+    request: &dispatcher::Request,
+) -> Outcome {
+    let dispatcher = context.dispatcher()?;
+    output::block(&format!("{doing} service {name} ..."));
+    let answer = dispatcher.call(request, PATIENCE);
+    let done = matches!(answer, Ok(dispatcher::Reply::Ok));
+    output::line(if done { " done" } else { " failed" });
+    match answer {
         Ok(dispatcher::Reply::Ok) => Ok(()),
         Ok(dispatcher::Reply::Refused(reason)) => {
-            Err(Message::error("IMTA", "REFUSED", reason).into())
+            Err(Message::error("IMTA", "REFUSED", format!("{word}: {reason}")).into())
         }
         Ok(_) => {
             Err(Message::error("IMTA", "PROTOCOL", "unexpected answer from the dispatcher").into())

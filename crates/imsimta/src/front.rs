@@ -15,7 +15,15 @@ pub struct Utility {
     pub about: &'static str,
     /// What it understands, for help, manual page and completion; several for `qm` and `test`.
     pub verbs: &'static [Verb],
-    run: fn(&Context, &[String]) -> Outcome,
+    body: Body,
+}
+
+/// Who can run a utility, and with what.
+enum Body {
+    /// For root and the server user, at a configured server root.
+    Server(fn(&Context, &[String]) -> Outcome),
+    /// For everybody, everywhere.
+    Anybody(fn(&[String]) -> Outcome),
 }
 
 /// Every utility, in alphabetical order.
@@ -24,111 +32,126 @@ pub const UTILITIES: &[Utility] = &[
         name: "cache",
         about: "inspect or change the Job Controller's queue cache",
         verbs: cache::VERBS,
-        run: cache::run,
+        body: Body::Server(cache::run),
     },
     Utility {
         name: "cnbuild",
         about: "compile the configuration",
         verbs: cnbuild::VERBS,
-        run: cnbuild::run,
+        body: Body::Server(cnbuild::run),
     },
     Utility {
         name: "dispatcher",
         about: "show the Dispatcher's connections and server processes",
         verbs: control::STATISTICS,
-        run: control::statistics,
+        body: Body::Server(control::statistics),
     },
     Utility {
         name: "find",
         about: "print the name of one version of a log file",
         verbs: logs::FIND,
-        run: logs::find,
+        body: Body::Server(logs::find),
     },
     Utility {
         name: "process",
         about: "list the MTA's processes",
         verbs: process::VERBS,
-        run: process::run,
+        body: Body::Server(process::run),
     },
     Utility {
         name: "purge",
         about: "remove old versions of log files",
         verbs: logs::PURGE,
-        run: logs::purge,
+        body: Body::Server(logs::purge),
     },
     Utility {
         name: "qm",
         about: "manage the queues",
         verbs: qm::VERBS,
-        run: qm::run,
+        body: Body::Server(qm::run),
+    },
+    Utility {
+        name: "qtop",
+        about: "count the most frequent fields of queued messages",
+        verbs: qm::QTOP,
+        body: Body::Server(qm::qtop),
     },
     Utility {
         name: "refresh",
         about: "compile the configuration, then restart",
         verbs: control::REFRESH,
-        run: control::refresh,
+        body: Body::Server(control::refresh),
     },
     Utility {
         name: "restart",
         about: "restart a daemon or a service",
         verbs: control::RESTART,
-        run: control::restart,
+        body: Body::Server(control::restart),
     },
     Utility {
         name: "return",
         about: "bounce message files to their senders",
         verbs: returning::VERBS,
-        run: returning::run,
+        body: Body::Server(returning::run),
     },
     Utility {
         name: "run",
         about: "run a channel program in the foreground",
         verbs: running::RUN,
-        run: running::run,
+        body: Body::Server(running::run),
     },
     Utility {
         name: "shutdown",
         about: "stop a daemon or a service",
-        verbs: control::STOP,
-        run: control::stop,
+        verbs: control::SHUTDOWN,
+        body: Body::Server(control::stop),
     },
     Utility {
         name: "start",
         about: "start a daemon",
         verbs: control::START,
-        run: control::start,
+        body: Body::Server(control::start),
     },
     Utility {
         name: "stop",
         about: "stop a daemon or a service",
         verbs: control::STOP,
-        run: control::stop,
+        body: Body::Server(control::stop),
     },
     Utility {
         name: "submit",
         about: "ask the Job Controller to run a channel",
         verbs: running::SUBMIT,
-        run: running::submit,
+        body: Body::Server(running::submit),
     },
     Utility {
         name: "test",
         about: "explain rewriting and mapping",
         verbs: test::VERBS,
-        run: test::run,
+        body: Body::Server(test::run),
     },
     Utility {
         name: "version",
         about: "print the version",
         verbs: version::VERBS,
-        run: version::run,
+        body: Body::Anybody(version::run),
     },
     Utility {
         name: "view",
         about: "print one version of a log file",
         verbs: logs::VIEW,
-        run: logs::view,
+        body: Body::Server(logs::view),
     },
 ];
+
+/// Utilities of the product that this version does not have.
+const NOT_YET: [&str; 11] = [
+    "calc", "chbuild", "counters", "crdb", "decode", "dumpdb", "kill", "program", "qclean",
+    "reload", "renamedb",
+];
+
+/// Utilities of old releases, whose work is done elsewhere.
+const OBSOLETE: [&str; 3] = ["convertdb", "dirsync", "process_held"];
 
 /// Runs one command line (without the program's name).
 #[must_use]
@@ -150,24 +173,62 @@ fn choose(typed: &[String]) -> Outcome {
         output::block(&overview());
         return Err(Failure::Silent(1));
     };
-    if ["help", "-help", "--help", "-h"].contains(&word.as_str()) {
-        output::block(&help(rest.first().map(String::as_str)));
+    if is_help(word) {
+        output::block(&help(rest));
         return Ok(());
     }
     if word == "--version" {
         return version::banner();
     }
-    let names: Vec<&str> = UTILITIES.iter().map(|utility| utility.name).collect();
-    let utility = &UTILITIES[keyword(word, &names)?];
-    if rest
-        .iter()
-        .any(|word| ["-help", "--help", "-h"].contains(&word.as_str()))
-    {
-        output::block(&help(Some(utility.name)));
+    let Some(utility) = find(word)? else {
+        output::block(&help(rest));
+        return Ok(());
+    };
+    if let Some(topic) = rest.iter().position(|word| is_help(word)) {
+        // Of a sub-command if one stands before it.
+        let verb = rest[..topic].iter().take(1).cloned();
+        let topic: Vec<String> = [utility.name.to_owned()].into_iter().chain(verb).collect();
+        output::block(&help(&topic));
         return Ok(());
     }
-    let context = Context::open()?;
-    (utility.run)(&context, rest)
+    match utility.body {
+        Body::Server(run) => run(&Context::open()?, rest),
+        Body::Anybody(run) => run(rest),
+    }
+}
+
+fn is_help(word: &str) -> bool {
+    ["-help", "--help", "-h"].contains(&word)
+}
+
+/// The utility that a word means; nothing if it means `help`.
+///
+/// # Errors
+/// `IMTA-E-IVKEYW` and `IMTA-E-ABKEYW`; `IMTA-E-NOTYET`, `IMTA-E-OBSOLETE` and
+/// `IMTA-W-OBSOLETE` for utilities of the product that are not here.
+fn find(word: &str) -> Result<Option<&'static Utility>, Message> {
+    let folded = word.to_ascii_lowercase();
+    if let Some(name) = OBSOLETE.iter().find(|name| **name == folded) {
+        let text = format!("{name} is no longer supported");
+        return Err(Message::error("IMTA", "OBSOLETE", text));
+    }
+    if folded == "clbuild" {
+        let text = "clbuild is not needed in this version";
+        return Err(Message::warning("IMTA", "OBSOLETE", text));
+    }
+    let mut names: Vec<&str> = UTILITIES.iter().map(|utility| utility.name).collect();
+    names.push("help");
+    match keyword(word, &names) {
+        Ok(index) => Ok(UTILITIES.get(index)),
+        Err(unknown) => Err(not_yet(word, &NOT_YET).unwrap_or(unknown)),
+    }
+}
+
+/// The answer to a word of the product that is not understood yet, if it is one.
+pub(crate) fn not_yet(word: &str, names: &[&str]) -> Option<Message> {
+    let name = names[keyword(word, names).ok()?];
+    let text = format!("{name} is not available in this version");
+    Some(Message::error("IMTA", "NOTYET", text))
 }
 
 fn overview() -> String {
@@ -179,16 +240,30 @@ fn overview() -> String {
     text
 }
 
-fn help(topic: Option<&str>) -> String {
-    let names: Vec<&str> = UTILITIES.iter().map(|utility| utility.name).collect();
-    let Some(utility) = topic
-        .and_then(|word| keyword(word, &names).ok())
-        .map(|i| &UTILITIES[i])
-    else {
-        return topic.map_or_else(overview, |word| {
-            format!("No help on {}\n\n{}", output::visible(word), overview())
-        });
+/// Help on everything, on a utility, or on one of its sub-commands.
+fn help(topic: &[String]) -> String {
+    let Some((word, rest)) = topic.split_first() else {
+        return overview();
     };
+    let utility = match find(word) {
+        Ok(Some(utility)) => utility,
+        Ok(None) => return overview(),
+        Err(message) if ["NOTYET", "OBSOLETE"].contains(&message.ident) => {
+            return format!("{}\n", message.text);
+        }
+        Err(_) => return format!("No help on {}\n\n{}", output::visible(word), overview()),
+    };
+    let names: Vec<&str> = utility
+        .verbs
+        .iter()
+        .map(|verb| verb.name.trim_start_matches('-'))
+        .collect();
+    let chosen = rest
+        .first()
+        .and_then(|word| keyword(word.trim_start_matches('-'), &names).ok());
+    if let Some(index) = chosen {
+        return verb_help(utility.name, &utility.verbs[index]);
+    }
     let mut text = format!("imsimta {} - {}\n\n", utility.name, utility.about);
     for verb in utility.verbs {
         text.push_str(&verb_help(utility.name, verb));
@@ -236,11 +311,74 @@ mod tests {
     #[test]
     fn every_utility_has_help() {
         for utility in UTILITIES {
-            let text = help(Some(utility.name));
+            let text = help(&words(&[utility.name]));
             assert!(
                 text.contains(utility.about) && text.contains("imsimta "),
                 "{text}"
             );
         }
+    }
+
+    fn words(words: &[&str]) -> Vec<String> {
+        words.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn help_shows_commands_that_work() {
+        for utility in UTILITIES {
+            for line in help(&words(&[utility.name])).lines() {
+                let Some(shown) = line.strip_prefix("imsimta ") else {
+                    continue;
+                };
+                let mut shown = shown.split_whitespace();
+                let found = find(shown.next().unwrap()).unwrap().unwrap();
+                assert_eq!(found.name, utility.name, "{line}");
+                let second = shown.next().unwrap_or("[");
+                let is_verb = utility.verbs.iter().any(|verb| verb.name == second);
+                let is_parameter = second.starts_with('[') || second == utility.verbs[0].parameters;
+                assert!(is_verb || is_parameter || second == "-", "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn help_takes_a_sub_command_in_any_case_and_cut() {
+        let text = help(&words(&["QM", "del"]));
+        assert!(text.starts_with("imsimta qm delete "), "{text}");
+        assert!(!text.contains("imsimta qm directory"), "{text}");
+        let text = help(&words(&["test", "rewrite"]));
+        assert!(text.starts_with("imsimta test -rewrite "), "{text}");
+        for word in ["HELP", "hel", "help"] {
+            assert!(find(word).unwrap().is_none(), "{word}");
+        }
+        assert!(help(&words(&["nonsense"])).starts_with("No help on nonsense\n"));
+    }
+
+    #[test]
+    fn what_the_product_has_and_we_have_not_is_named_so() {
+        for (word, line) in [
+            (
+                "qclean",
+                "%IMTA-E-NOTYET, qclean is not available in this version",
+            ),
+            (
+                "count",
+                "%IMTA-E-NOTYET, counters is not available in this version",
+            ),
+            (
+                "process_held",
+                "%IMTA-E-OBSOLETE, process_held is no longer supported",
+            ),
+            (
+                "clbuild",
+                "%IMTA-W-OBSOLETE, clbuild is not needed in this version",
+            ),
+        ] {
+            let message = find(word).err().unwrap();
+            assert_eq!(message.to_string(), line);
+            assert_eq!(message.exit, u8::from(word != "clbuild"));
+        }
+        assert_eq!(find("proc").unwrap().unwrap().name, "process");
+        assert_eq!(find("frobnicate").err().unwrap().ident, "IVKEYW");
     }
 }

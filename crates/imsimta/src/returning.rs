@@ -1,7 +1,7 @@
 //! `imsimta return`: message files go back to their senders; and the removal that `qm delete` does.
 
 use crate::context::{Context, Failure, Outcome};
-use crate::qm;
+use crate::qm::{self, files, listing};
 use jiff::Timestamp;
 use mta_channel::dequeue::{ReturnError, Returner};
 use mta_command::message::Message;
@@ -9,11 +9,9 @@ use mta_command::output;
 use mta_command::switches::Verb;
 use mta_config::Channel;
 use mta_envelope::names::{ChannelName, Place};
-use mta_ipc::job_controller::Request;
 use mta_message::template::Kind;
 use mta_queue::Queue;
 use mta_queue::error::TakeError;
-use std::path::{Path, PathBuf};
 
 pub(crate) const VERBS: &[Verb] = &[Verb {
     name: "return",
@@ -26,10 +24,12 @@ pub(crate) const VERBS: &[Verb] = &[Verb {
 
 pub(crate) fn run(context: &Context, typed: &[String]) -> Outcome {
     let words = VERBS[0].parse(typed)?;
-    let queue = qm::listing::open(context)?;
+    let queue = listing::open(context)?;
     let mut failed = false;
     for name in words.parameters() {
-        let files = files(queue.path(), name);
+        let (files, faults) = files::named(&queue, name);
+        listing::complain_of(&faults);
+        failed |= !faults.is_empty();
         if files.is_empty() {
             Message::error(
                 "RETURN",
@@ -39,9 +39,9 @@ pub(crate) fn run(context: &Context, typed: &[String]) -> Outcome {
             .emit();
             failed = true;
         }
-        let many = name.contains(['*', '?']);
+        let many = files::is_pattern(name);
         for (channel, place) in files {
-            match one(context, &queue, &channel, &place) {
+            match one(context, "RETURN", &queue, &channel, &place) {
                 Ok(()) if many => output::line(&format!("returned {channel}/{place}")),
                 Ok(()) => {}
                 Err(Failure::Said(message)) => {
@@ -62,15 +62,21 @@ pub(crate) fn run(context: &Context, typed: &[String]) -> Outcome {
 /// Bounces one message file: the notice is in its queue before the file is removed.
 pub(crate) fn one(
     context: &Context,
+    facility: &'static str,
     queue: &Queue,
     channel: &ChannelName,
     place: &Place,
 ) -> Outcome {
-    let channel = configured(context, channel)?;
-    let returned = returner(context)?.give_back(channel, place, Kind::Bounced, Timestamp::now());
-    returned
-        .map(drop)
-        .map_err(|error| explained("NOTRETURNED", queue, channel.name(), place, error))
+    let channel = configured(context, facility, channel)?;
+    let returner = returner(context, facility)?;
+    let returned = returner.give_back(channel, place, Kind::Bounced, Timestamp::now());
+    returned.map(drop).map_err(|error| match error {
+        ReturnError::Taken(error) => qm::refused(facility, queue, channel.name(), place, &error),
+        other => {
+            let text = format!("{other}: {}/{place}", channel.name());
+            Message::error(facility, "NOTRETURNED", text).into()
+        }
+    })
 }
 
 /// Removes one message file, with its `K` records and without a notice.
@@ -80,8 +86,8 @@ pub(crate) fn delete(
     channel: &ChannelName,
     place: &Place,
 ) -> Outcome {
-    let configured = configured(context, channel)?;
-    match returner(context)?.discard(configured, place, Timestamp::now()) {
+    let configured = configured(context, "QM", channel)?;
+    match returner(context, "QM")?.discard(configured, place, Timestamp::now()) {
         Ok(()) => Ok(()),
         // What cannot be read can be removed all the same; there is nothing to record of it.
         Err(ReturnError::Taken(TakeError::Damaged { .. } | TakeError::SetAside { .. })) => {
@@ -92,81 +98,36 @@ pub(crate) fn delete(
             };
             queue
                 .delete(channel, &place)
-                .map_err(|error| qm::refused(queue, channel, &place, &error))?;
-            qm::announce(
-                context,
-                &Request::Forgotten {
-                    channel: channel.clone(),
-                    place,
-                },
-            );
+                .map_err(|error| qm::refused("QM", queue, channel, &place, &error))?;
+            let gone = qm::forgotten(channel, &place);
+            qm::announce(context, "the file is removed", &gone);
             Ok(())
         }
-        Err(error) => Err(explained("NOTDELETED", queue, channel, place, error)),
+        Err(ReturnError::Taken(error)) => Err(qm::refused("QM", queue, channel, place, &error)),
+        Err(other) => {
+            let text = format!("{other}: {channel}/{place}");
+            Err(Message::error("QM", "NOTDELETED", text).into())
+        }
     }
 }
 
 fn place_exists(queue: &Queue, channel: &ChannelName, place: &Place) -> bool {
-    qm::listing::file_path(queue, channel, place).exists()
+    listing::file_path(queue, channel, place).exists()
 }
 
-fn explained(
-    ident: &'static str,
-    queue: &Queue,
-    channel: &ChannelName,
-    place: &Place,
-    error: ReturnError,
-) -> Failure {
-    match error {
-        ReturnError::Taken(error) => qm::refused(queue, channel, place, &error),
-        other => Message::error("QM", ident, format!("{other}: {channel}/{place}")).into(),
-    }
+fn configured<'a>(
+    context: &'a Context,
+    facility: &'static str,
+    name: &ChannelName,
+) -> Result<&'a Channel, Failure> {
+    context.config()?.channel(name).ok_or_else(|| {
+        let text = format!("no such channel: {name}");
+        Message::error(facility, "NOSUCHCHAN", text).into()
+    })
 }
 
-fn configured<'a>(context: &'a Context, name: &ChannelName) -> Result<&'a Channel, Failure> {
-    let unknown = || Message::error("QM", "NOSUCHCHAN", format!("no such channel: {name}")).into();
-    context.config()?.channel(name).ok_or_else(unknown)
-}
-
-fn returner(context: &Context) -> Result<Returner, Failure> {
+fn returner(context: &Context, facility: &'static str) -> Result<Returner, Failure> {
     let config = std::sync::Arc::new(context.config()?.clone());
     Returner::open(config, &context.root, "imsimta")
-        .map_err(|error| Message::error("QM", "NOQUEUE", error.to_string()).into())
-}
-
-/// The message files that a path names; `*` and `?` stand in its last part.
-fn files(queue: &Path, name: &str) -> Vec<(ChannelName, Place)> {
-    let path = std::path::absolute(name).unwrap_or_else(|_| PathBuf::from(name));
-    // A path of the working directory, else one below the queue.
-    let path = if path.starts_with(queue) {
-        path
-    } else {
-        queue.join(name)
-    };
-    let Ok(below) = path.strip_prefix(queue) else {
-        return Vec::new();
-    };
-    let parts: Vec<&str> = below.iter().filter_map(|part| part.to_str()).collect();
-    let (channel, directory, pattern) = match parts[..] {
-        [channel, pattern] => (channel, None, pattern),
-        [channel, subdir, pattern] => (channel, Some(subdir), pattern),
-        _ => return Vec::new(),
-    };
-    let Ok(channel) = ChannelName::new(channel) else {
-        return Vec::new();
-    };
-    let parent = path.parent().unwrap_or(queue);
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
-        let Ok(file) = entry.file_name().into_string() else {
-            continue;
-        };
-        if crate::logs::matches_pattern(pattern, &file) {
-            let place =
-                directory.map_or_else(|| file.clone(), |directory| format!("{directory}/{file}"));
-            found.extend(Place::parse(&place).map(|place| (channel.clone(), place)));
-        }
-    }
-    found.sort();
-    found
+        .map_err(|error| Message::error(facility, "NOQUEUE", error.to_string()).into())
 }

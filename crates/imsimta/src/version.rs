@@ -1,8 +1,10 @@
-//! `imsimta version`.
+//! `imsimta version`: for everybody, asking nobody.
 
-use crate::context::{Context, Outcome};
+use crate::context::{self, Outcome};
+use crate::report::clock;
 use mta_command::output;
 use mta_command::switches::Verb;
+use mta_config::paths::ServerRoot;
 
 pub(crate) const VERBS: &[Verb] = &[Verb {
     name: "version",
@@ -13,31 +15,50 @@ pub(crate) const VERBS: &[Verb] = &[Verb {
     switches: &[],
 }];
 
-pub(crate) fn run(context: &Context, typed: &[String]) -> Outcome {
+/// Seconds since 1970 at which this crate was built.
+const BUILT: &str = env!("IMTA_BUILT");
+
+pub(crate) fn run(typed: &[String]) -> Outcome {
     VERBS[0].parse(typed)?;
     banner()?;
-    let image = context.root.image();
-    let used = if image.exists() {
-        image
-    } else {
-        context.root.config_xml()
-    };
-    output::line(&format!("Using {}", used.display()));
+    if let Ok(root) = context::server_root() {
+        output::line(&used(&root));
+    }
     output::line(&system());
     Ok(())
 }
 
 /// The two lines that need no server root.
 pub(crate) fn banner() -> Outcome {
+    output::block(&product(BUILT.parse().unwrap_or(0)));
+    Ok(())
+}
+
+fn product(built: i64) -> String {
     let version = env!("CARGO_PKG_VERSION");
     let bits = usize::BITS;
-    output::line(&format!("imta Messaging Server {version} {bits}bit"));
-    output::line(&format!(
-        "libimta {version} {bits}bit (configuration format {}, protocol {})",
+    let (day, time) = clock::built(built);
+    format!(
+        "imta Messaging Server {version} {bits}bit (built {day})\n\
+         libimta {version} {bits}bit (built {time}, {day}; configuration format {}, protocol {})\n",
         mta_config::image::FORMAT,
         mta_ipc::PROTOCOL_VERSION
-    ));
-    Ok(())
+    )
+}
+
+/// The text that the configuration is written in, and the image that is in force instead of it.
+fn used(root: &ServerRoot) -> String {
+    let (text, image) = (root.config_xml(), root.image());
+    match (text.exists(), image.exists()) {
+        (true, true) => format!(
+            "Using {}, compiled into {}",
+            text.display(),
+            image.display()
+        ),
+        (true, false) => format!("Using {}", text.display()),
+        (false, true) => format!("Using {}, without its text", image.display()),
+        (false, false) => format!("Using no configuration: {} is not there", text.display()),
+    }
 }
 
 fn system() -> String {
@@ -52,5 +73,39 @@ fn system() -> String {
         .map(|part| part.to_string_lossy().into_owned())
         .join(" "),
         Err(error) => format!("uname: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn both_lines_name_the_time_of_the_build() {
+        let text = product(1_514_808_000);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 2);
+        assert!(lines[0].ends_with("bit (built Jan  1 2018)"), "{text}");
+        assert!(
+            lines[1].contains("(built 12:00:00, Jan  1 2018; "),
+            "{text}"
+        );
+        assert!(BUILT.parse::<i64>().unwrap() > 1_700_000_000);
+    }
+
+    #[test]
+    fn the_text_is_named_and_the_image_if_there_is_one() {
+        let name = format!("imsimta-version-{}", std::process::id());
+        let root = ServerRoot::new(std::env::temp_dir().join(name));
+        assert!(used(&root).starts_with("Using no configuration: "));
+        fs::create_dir_all(root.image().parent().unwrap()).unwrap();
+        fs::write(root.config_xml(), "").unwrap();
+        let text = root.config_xml().display().to_string();
+        assert_eq!(used(&root), format!("Using {text}"));
+        fs::write(root.image(), "").unwrap();
+        let image = root.image().display().to_string();
+        assert_eq!(used(&root), format!("Using {text}, compiled into {image}"));
+        drop(fs::remove_dir_all(root.root()));
     }
 }

@@ -1,71 +1,174 @@
 //! `hold`, `release`, `return`, `delete`: what an operator does to single messages.
 
-use super::{State, announce, listing};
+use super::{State, announce, files, listing};
 use crate::context::{Context, Failure, Outcome};
 use crate::report::directory::Row;
 use crate::returning;
 use mta_command::message::Message;
-use mta_command::prompt::{Answer, confirm};
+use mta_command::prompt::{self, Answer, confirm};
 use mta_command::switches::Words;
 use mta_envelope::names::{ChannelName, Place};
 use mta_ipc::job_controller::Request;
 use mta_queue::Queue;
 use mta_queue::error::TakeError;
+use std::path::PathBuf;
 
-/// The messages that the words select, and whether each has to be confirmed.
+/// A message that a command is about.
+#[derive(Debug, Clone)]
+pub(super) struct Chosen {
+    /// Its number, if it comes from a listing.
+    number: Option<usize>,
+    pub(super) channel: ChannelName,
+    pub(super) place: Place,
+}
+
+impl Chosen {
+    fn of(row: &Row) -> Option<Self> {
+        Some(Self {
+            number: Some(row.number),
+            channel: ChannelName::new(&row.channel).ok()?,
+            place: Place::parse(&row.place).ok()?,
+        })
+    }
+
+    /// `message 1, tcp_local/001/ZZ0T4K00A01C2R70.00`.
+    fn described(&self) -> String {
+        let number = self
+            .number
+            .map_or_else(String::new, |number| format!("{number}, "));
+        format!("message {number}{}/{}", self.channel, self.place)
+    }
+
+    pub(super) fn path(&self, queue: &Queue) -> PathBuf {
+        listing::file_path(queue, &self.channel, &self.place)
+    }
+}
+
+/// What the words select.
+pub(super) struct Selection {
+    pub(super) messages: Vec<Chosen>,
+    /// Whether each has its own word on the command line. Of others nobody can say that exactly
+    /// they were meant, so each is asked about.
+    by_name: bool,
+}
+
+/// The messages that the words select: by the numbers of the session's last listing, by file, or
+/// all of the listing. A single command has no listing: a second one made just for it could show
+/// another order than the one that the operator has read the number from.
 pub(super) fn selected(
     context: &Context,
     state: &State,
     words: &Words,
     held: bool,
-) -> Result<(Vec<Row>, bool), Failure> {
-    let channel = words.value("channel");
-    if let Some(channel) = channel {
-        context.channel("QM", channel)?;
-    }
-    let all = words.is_on("all", false);
+) -> Result<Selection, Failure> {
+    let channel = match words.value("channel") {
+        Some(typed) => Some(context.channel("QM", typed)?),
+        None => None,
+    };
     let ids = words.parameters();
+    let all = words.is_on("all", false);
     if all != ids.is_empty() {
-        let text = "name messages by their numbers, or use -all";
+        let text = if state.interactive {
+            "name messages by their numbers, or use -all"
+        } else {
+            "name message files, or use -all"
+        };
         return Err(Message::error("QM", "NOSELECT", text).into());
     }
-    let listing = match &state.listing {
-        Some(listing) => listing.clone(),
-        None if state.interactive => {
-            let text = "no message listing; use the directory command first";
-            return Err(Message::error("QM", "NOLIST", text).into());
-        }
-        None => listing::implied(context, channel, held)?,
-    };
-    let here = |row: &&Row| channel.is_none_or(|channel| row.channel.eq_ignore_ascii_case(channel));
     if all {
-        return Ok((listing.iter().filter(here).cloned().collect(), true));
+        let rows = match &state.listing {
+            Some(listing) => listing.clone(),
+            None if state.interactive => return Err(no_listing(state)),
+            None => listing::implied(context, channel.as_ref(), held)?,
+        };
+        let chosen = rows.iter().filter_map(Chosen::of);
+        let here = chosen.filter(|one| is_of(one, channel.as_ref()));
+        return Ok(Selection {
+            messages: here.collect(),
+            by_name: false,
+        });
     }
-    let mut rows = Vec::new();
-    for number in numbers(ids)? {
-        match listing.iter().filter(here).find(|row| row.number == number) {
-            Some(row) => rows.push(row.clone()),
-            None => {
-                return Err(Message::error(
-                    "QM",
-                    "NOSUCHMSG",
-                    format!("no such message number: {number}"),
-                )
-                .into());
-            }
+    let mut messages = Vec::new();
+    for id in ids {
+        if is_number(id) {
+            let listing = state.listing.as_ref().ok_or_else(|| no_listing(state))?;
+            messages.append(&mut of_listing(listing, id, channel.as_ref())?);
+        } else {
+            messages.append(&mut of_files(context, id, channel.as_ref())?);
         }
     }
-    Ok((rows, false))
+    Ok(Selection {
+        messages,
+        by_name: !ids.iter().any(|id| files::is_pattern(id)),
+    })
 }
 
-/// `1,3,20-22` and several of these.
-fn numbers(ids: &[String]) -> Result<Vec<usize>, Failure> {
+fn is_of(one: &Chosen, channel: Option<&ChannelName>) -> bool {
+    channel.is_none_or(|channel| one.channel == *channel)
+}
+
+fn no_listing(state: &State) -> Failure {
+    let text = if state.interactive {
+        "no message listing; use the directory command first"
+    } else {
+        "no message listing; numbers are for a session (imsimta qm), a single command names \
+         CHANNEL/FILE as the listing shows them"
+    };
+    Message::error("QM", "NOLIST", text).into()
+}
+
+fn of_listing(
+    listing: &[Row],
+    id: &str,
+    channel: Option<&ChannelName>,
+) -> Result<Vec<Chosen>, Failure> {
+    let find = |number: usize| {
+        let row = listing.iter().find(|row| row.number == number);
+        row.and_then(Chosen::of)
+            .filter(|one| is_of(one, channel))
+            .ok_or_else(|| no_such_message(&format!("number: {number}")))
+    };
+    numbers(id)?.into_iter().map(find).collect()
+}
+
+fn of_files(
+    context: &Context,
+    name: &str,
+    channel: Option<&ChannelName>,
+) -> Result<Vec<Chosen>, Failure> {
+    let queue = listing::open(context)?;
+    let (found, faults) = files::named(&queue, name);
+    listing::complain_of(&faults);
+    let found = found.into_iter().map(|(channel, place)| Chosen {
+        number: None,
+        channel,
+        place,
+    });
+    let found: Vec<Chosen> = found.filter(|one| is_of(one, channel)).collect();
+    match found[..] {
+        [] => Err(no_such_message(&format!("file: {name}"))),
+        [_, _, ..] if !files::is_pattern(name) => {
+            let text = format!("several message files have this name, say CHANNEL/{name}");
+            Err(Message::error("QM", "AMBIGUOUS", text).into())
+        }
+        _ => Ok(found),
+    }
+}
+
+fn no_such_message(which: &str) -> Failure {
+    Message::error("QM", "NOSUCHMSG", format!("no such message {which}")).into()
+}
+
+/// Whether a word names messages by numbers.
+fn is_number(id: &str) -> bool {
+    id.bytes()
+        .all(|byte| byte.is_ascii_digit() || b",-".contains(&byte))
+}
+
+/// `1,3,20-22`.
+fn numbers(id: &str) -> Result<Vec<usize>, Failure> {
     let mut found = Vec::new();
-    for part in ids
-        .iter()
-        .flat_map(|id| id.split(','))
-        .filter(|part| !part.is_empty())
-    {
+    for part in id.split(',').filter(|part| !part.is_empty()) {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         match (first.parse::<usize>(), last.parse::<usize>()) {
             (Ok(first), Ok(last)) if first <= last && last - first < 1_000_000 => {
@@ -81,40 +184,43 @@ fn numbers(ids: &[String]) -> Result<Vec<usize>, Failure> {
     Ok(found)
 }
 
+/// What is done to each message, and how it is asked about.
+pub(super) struct Deed<'a> {
+    /// The verb of the question.
+    pub(super) verb: &'a str,
+    /// Whether a single command's `-all` means held messages.
+    pub(super) held: bool,
+    /// Whether messages that are not named one by one are asked about.
+    pub(super) ask: bool,
+}
+
 /// Does `act` to each selected message, asking and reporting as the switches say. A message that
 /// cannot be dealt with is reported and the others go on; the command then ends with status 1.
-fn each(
+pub(super) fn each(
     context: &Context,
     state: &State,
     words: &Words,
-    what: (&str, bool),
-    act: &mut dyn FnMut(&Queue, &ChannelName, &Place) -> Result<Message, Failure>,
+    deed: &Deed<'_>,
+    act: &mut dyn FnMut(&Queue, &Chosen) -> Result<Option<Message>, Failure>,
 ) -> Outcome {
-    let (rows, ask) = selected(context, state, words, what.1)?;
-    let ask = words.is_on(
-        "confirm",
-        ask && (state.interactive || mta_command::prompt::is_interactive()),
-    );
+    let selection = selected(context, state, words, deed.held)?;
+    let ask = words.is_on("confirm", deed.ask && !selection.by_name);
     let queue = listing::open(context)?;
     let mut failed = false;
-    for row in rows {
+    for chosen in &selection.messages {
         if ask {
-            let question = format!(
-                "{} message {}, {}/{}? [N] ",
-                what.0, row.number, row.channel, row.place
-            );
-            match confirm(&question) {
+            match confirm(&format!("{} {}? [N] ", deed.verb, chosen.described())) {
                 Answer::Yes => {}
                 Answer::No => continue,
-                Answer::Stop => break,
+                Answer::Stop if state.interactive || prompt::is_interactive() => break,
+                Answer::Stop => {
+                    let text = "nobody is there to confirm it; use -noconfirm";
+                    return Err(Message::error("QM", "NOTCONFIRMED", text).into());
+                }
             }
         }
-        let (Ok(channel), Ok(place)) = (ChannelName::new(&row.channel), Place::parse(&row.place))
-        else {
-            continue;
-        };
-        match act(&queue, &channel, &place) {
-            Ok(message) if words.is_on("log", true) => message.emit(),
+        match act(&queue, chosen) {
+            Ok(Some(message)) if words.is_on("log", true) => message.emit(),
             Ok(_) => {}
             Err(Failure::Said(message)) => {
                 message.emit();
@@ -130,13 +236,26 @@ fn each(
     }
 }
 
+const fn deed(verb: &str, held: bool) -> Deed<'_> {
+    Deed {
+        verb,
+        held,
+        ask: true,
+    }
+}
+
+fn done(ident: &'static str, what: &str, path: &std::path::Path) -> Option<Message> {
+    let text = format!("{what} the message file {}", path.display());
+    Some(Message::info("QM", ident, text))
+}
+
 pub(super) fn hold(context: &Context, state: &State, words: &Words) -> Outcome {
     each(
         context,
         state,
         words,
-        ("Hold", false),
-        &mut |queue, channel, place| {
+        &deed("Hold", false),
+        &mut |queue, Chosen { channel, place, .. }| {
             if place.file.is_held() {
                 let path = listing::file_path(queue, channel, place);
                 return Err(Message::error(
@@ -148,19 +267,12 @@ pub(super) fn hold(context: &Context, state: &State, words: &Words) -> Outcome {
             }
             let held = queue
                 .hold(channel, place, "held by the operator")
-                .map_err(|error| refused(queue, channel, place, &error))?;
-            announce(
-                context,
-                &Request::Forgotten {
-                    channel: channel.clone(),
-                    place: place.clone(),
-                },
-            );
-            let path = listing::file_path(queue, channel, &held);
-            Ok(Message::info(
-                "QM",
+                .map_err(|error| refused("QM", queue, channel, place, &error))?;
+            announce(context, "the file is renamed", &forgotten(channel, place));
+            Ok(done(
                 "HELD",
-                format!("held the message file {}", path.display()),
+                "held",
+                &listing::file_path(queue, channel, &held),
             ))
         },
     )
@@ -171,8 +283,8 @@ pub(super) fn release(context: &Context, state: &State, words: &Words) -> Outcom
         context,
         state,
         words,
-        ("Release", true),
-        &mut |queue, channel, place| {
+        &deed("Release", true),
+        &mut |queue, Chosen { channel, place, .. }| {
             // What `hold` renamed since the listing was made is found under its new name.
             let place = if place.file.is_held() {
                 place.clone()
@@ -190,16 +302,13 @@ pub(super) fn release(context: &Context, state: &State, words: &Words) -> Outcom
             }
             let released = queue
                 .release(channel, &place)
-                .map_err(|error| refused(queue, channel, &place, &error))?;
+                .map_err(|error| refused("QM", queue, channel, &place, &error))?;
             announce(
                 context,
+                "the file is renamed",
                 &Request::Released(mta_channel::enqueue::entry_of(context.config()?, &released)),
             );
-            Ok(Message::info(
-                "QM",
-                "RELEASED",
-                format!("released the message file {}", released.path.display()),
-            ))
+            Ok(done("RELEASED", "released", &released.path))
         },
     )
 }
@@ -209,15 +318,10 @@ pub(super) fn delete(context: &Context, state: &State, words: &Words) -> Outcome
         context,
         state,
         words,
-        ("Delete", false),
-        &mut |queue, channel, place| {
-            let path = listing::file_path(queue, channel, place);
-            returning::delete(context, queue, channel, place)?;
-            Ok(Message::info(
-                "QM",
-                "DELETED",
-                format!("deleted the message file {}", path.display()),
-            ))
+        &deed("Delete", false),
+        &mut |queue, chosen| {
+            returning::delete(context, queue, &chosen.channel, &chosen.place)?;
+            Ok(done("DELETED", "deleted", &chosen.path(queue)))
         },
     )
 }
@@ -227,21 +331,25 @@ pub(super) fn give_back(context: &Context, state: &State, words: &Words) -> Outc
         context,
         state,
         words,
-        ("Return", false),
-        &mut |queue, channel, place| {
-            let path = listing::file_path(queue, channel, place);
-            returning::one(context, queue, channel, place)?;
-            Ok(Message::info(
-                "QM",
-                "RETURNED",
-                format!("returned the message file {}", path.display()),
-            ))
+        &deed("Return", false),
+        &mut |queue, chosen| {
+            returning::one(context, "QM", queue, &chosen.channel, &chosen.place)?;
+            Ok(done("RETURNED", "returned", &chosen.path(queue)))
         },
     )
 }
 
+/// What a Job Controller is told of a file that must not be handed out any more.
+pub(crate) fn forgotten(channel: &ChannelName, place: &Place) -> Request {
+    Request::Forgotten {
+        channel: channel.clone(),
+        place: place.clone(),
+    }
+}
+
 /// The line for a message file that an operation could not be done to.
 pub(crate) fn refused(
+    facility: &'static str,
     queue: &Queue,
     channel: &ChannelName,
     place: &Place,
@@ -252,9 +360,10 @@ pub(crate) fn refused(
     let (ident, text) = match error {
         TakeError::Gone => ("FILEGONE", format!("message file no longer exists: {path}")),
         TakeError::Busy => ("INUSE", format!("message file is being processed: {path}")),
+        TakeError::Io { source } => ("FAILED", format!("{path}: {source}")),
         other => ("FAILED", format!("{other}: {path}")),
     };
-    Message::error("QM", ident, text).into()
+    Message::error(facility, ident, text).into()
 }
 
 #[cfg(test)]
@@ -263,11 +372,23 @@ mod tests {
 
     #[test]
     fn numbers_come_as_lists_and_ranges() {
-        let read =
-            |text: &[&str]| numbers(&text.iter().map(ToString::to_string).collect::<Vec<_>>()).ok();
-        assert_eq!(read(&["1,3,20-22", "7"]), Some(vec![1, 3, 20, 21, 22, 7]));
-        assert_eq!(read(&["x"]), None);
-        assert_eq!(read(&["3-1"]), None);
-        assert_eq!(read(&["1-99999999999"]), None);
+        assert_eq!(numbers("1,3,20-22").unwrap(), [1, 3, 20, 21, 22]);
+        for wrong in ["3-1", "1-99999999999", "-", "1-2-3"] {
+            assert!(is_number(wrong) && numbers(wrong).is_err(), "{wrong}");
+        }
+        assert!(!is_number("ZZ0T4K00A01C2R70.00") && !is_number("tcp_local/001/ZZ1.00"));
+    }
+
+    #[test]
+    fn the_question_names_number_and_file() {
+        let mut chosen = Chosen {
+            number: Some(1),
+            channel: ChannelName::new("tcp_local").unwrap(),
+            place: Place::parse("001/ZZ0T4K00A01C2R70.00").unwrap(),
+        };
+        let file = "tcp_local/001/ZZ0T4K00A01C2R70.00";
+        assert_eq!(chosen.described(), format!("message 1, {file}"));
+        chosen.number = None;
+        assert_eq!(chosen.described(), format!("message {file}"));
     }
 }

@@ -1,6 +1,6 @@
 //! `directory` and `held`: message files, numbered for later commands.
 
-use super::{Source, State, source};
+use super::{Source, State, files, source};
 use crate::cache;
 use crate::context::{Context, Failure, Outcome};
 use crate::logs::matches_pattern;
@@ -11,6 +11,7 @@ use mta_command::output;
 use mta_command::switches::Words;
 use mta_envelope::names::{ChannelName, Place};
 use mta_queue::Queue;
+use mta_queue::scan::ScanFault;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -52,13 +53,13 @@ impl<'a> Wanted<'a> {
     }
 
     fn accepts(&self, outside: &Outside) -> bool {
-        let from = self.from.map(|from| {
-            from.trim_matches(['<', '>'])
-                .eq_ignore_ascii_case(&outside.from)
-        });
-        let to = self
-            .to
-            .map(|to| outside.to.iter().any(|one| one.eq_ignore_ascii_case(to)));
+        // As addresses are written in envelopes, with or without their angle brackets.
+        let same = |wanted: &str, one: &str| {
+            let wanted = wanted.trim_matches(['<', '>']);
+            wanted.eq_ignore_ascii_case(one)
+        };
+        let from = self.from.map(|from| same(from, &outside.from));
+        let to = self.to.map(|to| outside.to.iter().any(|one| same(to, one)));
         match (from, to) {
             (Some(from), Some(to)) if self.both => from && to,
             (Some(from), Some(to)) => from || to,
@@ -68,6 +69,10 @@ impl<'a> Wanted<'a> {
 }
 
 pub(super) fn directory(context: &Context, state: &mut State, words: &Words) -> Outcome {
+    if words.value("owner").is_some() {
+        let text = "-owner is not available in this version";
+        return Err(Message::error("QM", "NOTYET", text).into());
+    }
     let held = words.is_on("held", false);
     let source = if held {
         Source::Tree
@@ -94,15 +99,15 @@ fn print(
     wanted: &Wanted<'_>,
     source: Source,
 ) -> Outcome {
-    let rows = match source {
+    let (rows, faults) = match source {
         Source::Tree => from_tree(context, wanted)?,
-        Source::Cache => from_cache(context, wanted)?,
+        Source::Cache => (from_cache(context, wanted)?, Vec::new()),
     };
-    if rows.is_empty() && !wanted.channels.contains(['*', '?']) {
+    complain_of(&faults);
+    if rows.is_empty() && !files::is_pattern(wanted.channels) {
         // A name that is no channel is a slip; an empty channel is not.
         context.channel("QM", wanted.channels)?;
     }
-    let total_size = rows.iter().filter_map(|row| row.size).sum();
     let view = Directory {
         date: clock::now(),
         source: if source == Source::Tree {
@@ -110,23 +115,38 @@ fn print(
         } else {
             "cache"
         },
+        total_blocks: rows.iter().filter_map(|row| row.size_blocks).sum(),
+        total_bytes: rows.iter().filter_map(|row| row.bytes).sum(),
         messages: rows,
-        total_size,
+        complete: faults.is_empty(),
+        with_sizes: wanted.file_info,
         with_total: words.is_on("total", true),
     };
     output::show(&view, words.is_on("json", false));
     state.listing = Some(view.messages);
-    Ok(())
+    if view.complete {
+        Ok(())
+    } else {
+        Err(Failure::Silent(1))
+    }
 }
 
-/// The listing that a one-shot command acts on.
+/// Names what could not be read: messages may lie there.
+pub(crate) fn complain_of(faults: &[ScanFault]) {
+    for fault in faults {
+        let text = format!("{fault}: {}", fault.source);
+        Message::warning("QM", "UNREADABLE", text).emit();
+    }
+}
+
+/// The messages that `-all` means in a single command.
 pub(super) fn implied(
     context: &Context,
-    channel: Option<&str>,
+    channel: Option<&ChannelName>,
     held: bool,
 ) -> Result<Vec<Row>, Failure> {
     let wanted = Wanted {
-        channels: channel.unwrap_or("*"),
+        channels: channel.map_or("*", ChannelName::as_str),
         held,
         envelope: false,
         file_info: true,
@@ -134,29 +154,35 @@ pub(super) fn implied(
         to: None,
         both: false,
     };
-    from_tree(context, &wanted)
+    let (rows, faults) = from_tree(context, &wanted)?;
+    complain_of(&faults);
+    Ok(rows)
 }
 
-fn from_tree(context: &Context, wanted: &Wanted<'_>) -> Result<Vec<Row>, Failure> {
+fn from_tree(
+    context: &Context,
+    wanted: &Wanted<'_>,
+) -> Result<(Vec<Row>, Vec<ScanFault>), Failure> {
     let queue = open(context)?;
     let block = context.config()?.block_size();
-    let mut channels = queue.channels().map_err(|error| unreadable(&error))?;
-    channels.sort();
-    let mut rows = Vec::new();
+    let channels = queue.channels().map_err(|error| unreadable(&error))?;
+    let (mut rows, mut faults) = (Vec::new(), Vec::new());
     for channel in channels
         .iter()
         .filter(|channel| matches_pattern(wanted.channels, channel.as_str()))
     {
         let mut found: Vec<Row> = Vec::new();
-        for file in queue.scan(channel) {
+        let mut scan = queue.scan(channel);
+        for file in scan.by_ref() {
             if file.place.file.is_held() == wanted.held {
                 found.extend(tree_row(&queue, channel, &file.place, wanted, block));
             }
         }
+        faults.append(&mut scan.faults());
         found.sort_by(|a, b| (a.queued_since, &a.place).cmp(&(b.queued_since, &b.place)));
         rows.append(&mut found);
     }
-    Ok(numbered(rows))
+    Ok((numbered(rows), faults))
 }
 
 /// One file of the tree; nothing if it went away while we looked, or is not wanted.
@@ -171,7 +197,7 @@ fn tree_row(
     let mut row = bare_row(channel, place, &path);
     if wanted.file_info {
         let metadata = std::fs::metadata(&path).ok()?;
-        row.size = Some(metadata.len().div_ceil(block).max(1));
+        row.set_size(metadata.len(), block);
         let created = metadata.created().or_else(|_| metadata.modified()).ok()?;
         let since = created
             .duration_since(UNIX_EPOCH)
@@ -226,8 +252,10 @@ fn from_cache(context: &Context, wanted: &Wanted<'_>) -> Result<Vec<Row>, Failur
             ))
         };
         if let Some(mut row) = row {
-            row.size = Some(cached.size.div_ceil(block).max(1));
-            row.queued_since = i64::try_from(cached.enqueued).ok();
+            if wanted.file_info {
+                row.set_size(file_size(&row.path, cached.bytes), block);
+                row.queued_since = i64::try_from(cached.enqueued).ok();
+            }
             rows.push(row);
         }
     }
@@ -237,6 +265,11 @@ fn from_cache(context: &Context, wanted: &Wanted<'_>) -> Result<Vec<Row>, Failur
     Ok(numbered(rows))
 }
 
+/// Octets of a message file; of one that is gone meanwhile, what the cache knows of its contents.
+pub(super) fn file_size(path: impl AsRef<Path>, cached: u64) -> u64 {
+    std::fs::metadata(path).map_or(cached, |metadata| metadata.len())
+}
+
 fn bare_row(channel: &ChannelName, place: &Place, path: &Path) -> Row {
     Row {
         number: 0,
@@ -244,7 +277,8 @@ fn bare_row(channel: &ChannelName, place: &Place, path: &Path) -> Row {
         file: place.file.to_string(),
         place: place.to_string(),
         path: path.display().to_string(),
-        size: None,
+        size_blocks: None,
+        bytes: None,
         queued_since: None,
         envelope: None,
     }
@@ -287,6 +321,7 @@ mod tests {
             (Some("a@x"), Some("q@q"), true, false),
             (Some("a@x"), Some("C@Z"), true, true),
             (Some("<>"), None, false, false),
+            (None, Some("<c@z>"), false, true),
             (None, Some("q@q"), false, false),
             (None, None, false, true),
         ];

@@ -1,29 +1,31 @@
 //! `imsimta qm`: the queue manager, one-shot and interactive.
 //!
-//! In a session the numbers of the last `directory` or `held` listing name messages; a one-shot
-//! `hold`, `release`, `return`, `delete`, `read` or `history` makes that listing for itself, in the
-//! same order, so that the numbers printed by `imsimta qm directory CHANNEL` are good for
-//! `imsimta qm hold -channel=CHANNEL 1` as long as the queue does not change.
+//! In a session the numbers of the last `directory` or `held` listing name messages for `hold`,
+//! `release`, `return`, `delete`, `read` and `history`. A single command has made no listing, and
+//! between two commands the queue changes, so there messages are named by their files.
 
 mod act;
+pub(crate) mod files;
 pub(crate) mod listing;
 mod look;
 mod session;
-
 mod summarize;
+mod top;
 
-pub(crate) use act::refused;
+pub(crate) use act::{forgotten, refused};
+pub(crate) use top::{QTOP, qtop};
 
 use crate::context::{self, Context, Failure, Outcome};
-use crate::front::verb_help;
-use crate::report::jobs::{Channel, Host, Hosts, Jobs};
+use crate::front::{not_yet, verb_help};
+use crate::report::jobs::{Channel, Host, Hosts, Jobs, Parts};
 use crate::report::{clock, directory::Row};
 use mta_command::message::Message;
 use mta_command::output;
 use mta_command::switches::{Switch, Verb, Words, keyword};
+use mta_envelope::names::ChannelName;
 use mta_ipc::job_controller::{Reply, Request};
 use mta_queue::hold_list::HoldList;
-use std::time::Duration;
+use std::collections::BTreeSet;
 
 const JSON: Switch = Switch::flag("json", "as JSON");
 const ENVELOPE: Switch = Switch::flag(
@@ -55,6 +57,17 @@ const SELECT: &[Switch] = &[
     ),
     Switch::flag("log", "a line for each message (default)"),
 ];
+
+/// What `read` and `history` understand alike.
+const LOOK: [Switch; 4] = [
+    Switch::with("channel", "name", "only messages of this channel"),
+    Switch::flag("all", "every message of the listing"),
+    Switch::flag("confirm", "ask before each"),
+    JSON,
+];
+
+/// How messages are named.
+const WHICH: &str = "[id...|file...]";
 
 const fn verb(
     name: &'static str,
@@ -90,7 +103,7 @@ pub(crate) const VERBS: &[Verb] = &[
     verb(
         "delete",
         "remove messages, irrevocably",
-        "[id...]",
+        WHICH,
         1000,
         SELECT,
     ),
@@ -107,6 +120,7 @@ pub(crate) const VERBS: &[Verb] = &[
             FROM,
             TO,
             MATCH,
+            Switch::with("owner", "user", "not available in this version"),
             TREE,
             DATABASE,
             JSON,
@@ -130,17 +144,11 @@ pub(crate) const VERBS: &[Verb] = &[
     verb(
         "history",
         "delivery attempts recorded in a message file",
-        "[id...]",
+        WHICH,
         1000,
-        SELECT,
+        &LOOK,
     ),
-    verb(
-        "hold",
-        "set messages aside as .HELD",
-        "[id...]",
-        1000,
-        SELECT,
-    ),
+    verb("hold", "set messages aside as .HELD", WHICH, 1000, SELECT),
     verb(
         "jobs",
         "jobs, hosts and messages being processed now",
@@ -162,29 +170,41 @@ pub(crate) const VERBS: &[Verb] = &[
     verb(
         "read",
         "envelope and header of messages",
-        "[id...]",
+        WHICH,
         1000,
         &[
-            Switch::with("channel", "name", "only messages of this channel"),
-            Switch::flag("all", "every message of the listing"),
-            Switch::flag("confirm", "ask before each"),
+            LOOK[0],
+            LOOK[1],
+            LOOK[2],
             Switch::flag("content", "also the body"),
+            JSON,
         ],
     ),
     verb(
         "release",
         "un-hold messages and process them first",
-        "[id...]",
+        WHICH,
         1000,
         SELECT,
     ),
     verb(
         "return",
         "bounce messages to their senders",
-        "[id...]",
+        WHICH,
         1000,
         SELECT,
     ),
+    Verb {
+        name: "run",
+        about: "carry out a file of sub-commands, one a line; ! begins a comment",
+        parameters: "file",
+        least: 1,
+        most: 1,
+        switches: &[
+            Switch::flag("ignore", "go on behind an error"),
+            Switch::flag("log", "show each line first (default)"),
+        ],
+    },
     one(
         "start",
         "let a channel run again",
@@ -210,6 +230,13 @@ pub(crate) const VERBS: &[Verb] = &[
         ],
     ),
     verb(
+        "top",
+        "the most frequent fields of queued messages",
+        "[channel]",
+        1,
+        top::SWITCHES,
+    ),
+    verb(
         "view",
         "where later listings look",
         "",
@@ -217,6 +244,9 @@ pub(crate) const VERBS: &[Verb] = &[
         &[TREE, DATABASE],
     ),
 ];
+
+/// Sub-commands of the product that this version does not have.
+const NOT_YET: [&str; 2] = ["clean", "counters"];
 
 /// Where listings look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -230,6 +260,8 @@ pub(crate) struct State {
     source: Source,
     listing: Option<Vec<Row>>,
     interactive: bool,
+    /// How many files of sub-commands are being carried out, one within the other.
+    depth: u32,
 }
 
 pub(crate) fn run(context: &Context, typed: &[String]) -> Outcome {
@@ -241,6 +273,7 @@ pub(crate) fn run(context: &Context, typed: &[String]) -> Outcome {
         source: Source::Tree,
         listing: None,
         interactive: typed.is_empty(),
+        depth: 0,
     };
     if typed.is_empty() {
         session::run(context, &mut state);
@@ -265,7 +298,9 @@ fn execute(context: &Context, state: &mut State, typed: &[String]) -> Result<The
         return Ok(Then::Continue);
     };
     let names: Vec<&str> = VERBS.iter().map(|verb| verb.name).collect();
-    let verb = &VERBS[keyword(word, &names)?];
+    let found = keyword(word, &names);
+    let index = found.map_err(|unknown| not_yet(word, &NOT_YET).unwrap_or(unknown))?;
+    let verb = &VERBS[index];
     let words = verb.parse(rest)?;
     match verb.name {
         "exit" | "quit" => return Ok(Then::Leave),
@@ -277,6 +312,8 @@ fn execute(context: &Context, state: &mut State, typed: &[String]) -> Result<The
         "summarize" => summarize::run(context, state, &words)?,
         "jobs" => jobs(context, &words)?,
         "messages" => messages(context, &words)?,
+        "run" => session::run_file(context, state, &words)?,
+        "top" => top::run(context, state.source, &words)?,
         "start" => start(context, &words)?,
         "stop" => stop(context, &words)?,
         "read" => look::read(context, state, &words)?,
@@ -328,11 +365,16 @@ fn jobs(context: &Context, words: &Words) -> Outcome {
     let controller = context.controller("QM")?;
     match context::ask(&controller, "QM", &Request::Jobs { channel })? {
         Reply::Jobs(told) => {
+            let parts = Parts {
+                hosts: words.is_on("hosts", true),
+                jobs: words.is_on("jobs", true),
+                messages: words.is_on("messages", true),
+            };
             let view = Jobs {
-                channels: told.into_iter().map(Channel::from).collect(),
-                with_hosts: words.is_on("hosts", true),
-                with_jobs: words.is_on("jobs", true),
-                with_messages: words.is_on("messages", true),
+                channels: told
+                    .into_iter()
+                    .map(|told| Channel::of(told, parts))
+                    .collect(),
             };
             output::show(&view, words.is_on("json", false));
             Ok(())
@@ -352,7 +394,8 @@ fn messages(context: &Context, words: &Words) -> Outcome {
         },
     )? {
         Reply::Messages(told) => {
-            let mut hosts: Vec<Host> = told.into_iter().map(Host::from).collect();
+            let of = |told| Host::of(told, &channel);
+            let mut hosts: Vec<Host> = told.into_iter().map(of).collect();
             hosts.sort_by(|a, b| {
                 (b.active + b.delayed, &a.host).cmp(&(a.active + a.delayed, &b.host))
             });
@@ -372,8 +415,8 @@ fn start(context: &Context, words: &Words) -> Outcome {
     HoldList::open(&context.root.db())
         .start(&channel)
         .map_err(|error| Message::error("QM", "NOTSTARTED", explained(&error)))?;
-    announce(context, &Request::StartChannel(channel.clone()));
-    if words.is_on("log", false) {
+    let told = announce(context, CHANGED, &Request::StartChannel(channel.clone()));
+    if told && words.is_on("log", false) {
         Message::info("QM", "STARTED", format!("channel {channel} started")).emit();
     }
     Ok(())
@@ -384,24 +427,45 @@ fn stop(context: &Context, words: &Words) -> Outcome {
     HoldList::open(&context.root.db())
         .stop(&channel)
         .map_err(|error| Message::error("QM", "NOTSTOPPED", explained(&error)))?;
-    announce(context, &Request::StopChannel(channel.clone()));
-    if words.is_on("log", false) {
+    let told = announce(context, CHANGED, &Request::StopChannel(channel.clone()));
+    if told && words.is_on("log", false) {
         Message::info("QM", "STOPPED", format!("channel {channel} stopped")).emit();
     }
     Ok(())
 }
 
+/// What `start` and `stop` have done, whoever could be told of it.
+const CHANGED: &str = "the list of stopped channels is changed";
+
 /// An error and, in brackets, what lies behind it.
-fn explained(error: &dyn std::error::Error) -> String {
+pub(crate) fn explained(error: &dyn std::error::Error) -> String {
     error
         .source()
         .map_or_else(|| error.to_string(), |source| format!("{error} ({source})"))
 }
 
-/// Tells a running Job Controller. Without one nothing is lost: the disk is the truth, and it is
-/// read at the next start.
-pub(crate) fn announce(context: &Context, request: &Request) {
-    if let Ok(controller) = context.controller("QM") {
-        drop(controller.call(request, Duration::from_secs(5)));
+/// Tells a running Job Controller of what is `done`. Without one nothing is lost: the disk is the
+/// truth, and it is read at the next start. One that runs and does not take it in goes on as
+/// before, and the operator has to know. Says whether nothing is left to be told.
+pub(crate) fn announce(context: &Context, done: &str, request: &Request) -> bool {
+    let Err(why) = context.hint(request) else {
+        return true;
+    };
+    let text = format!("{done}, but the job controller could not be told: {why}");
+    Message::warning("QM", "NOTTOLD", text).emit();
+    false
+}
+
+/// The stopped channels. A list that cannot be read is told, and then nothing is known of it.
+pub(crate) fn stopped_channels(
+    context: &Context,
+    facility: &'static str,
+) -> Option<BTreeSet<ChannelName>> {
+    match HoldList::open(&context.root.db()).list() {
+        Ok(stopped) => Some(stopped),
+        Err(error) => {
+            Message::warning(facility, error.ident(), explained(&error)).emit();
+            None
+        }
     }
 }

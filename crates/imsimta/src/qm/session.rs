@@ -4,9 +4,11 @@
 //! prompt. An error never ends the session.
 
 use super::{State, Then, VERBS, execute};
-use crate::context::{Context, Failure};
+use crate::context::{Context, Failure, Outcome};
 use mta_command::message::Message;
+use mta_command::output;
 use mta_command::prompt;
+use mta_command::switches::Words;
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
@@ -14,23 +16,62 @@ use rustyline::hint::Hinter;
 use rustyline::history::DefaultHistory;
 use rustyline::validate::Validator;
 use rustyline::{Editor, Helper};
-use std::io::BufRead as _;
 
 pub(super) fn run(context: &Context, state: &mut State) {
     if prompt::is_interactive() {
         edited(context, state);
     } else {
-        for line in std::io::stdin().lock().lines() {
-            match line {
-                Ok(line) if answer(context, state, &line) == Then::Continue => {}
-                Ok(_) | Err(_) => return,
+        // Line by line, since what a line asks for may have questions of its own.
+        while let Some(line) = prompt::read_line() {
+            if answer(context, state, &line) == Then::Leave {
+                return;
             }
         }
     }
 }
 
+/// Carries out a file of sub-commands, line by line, up to `exit` or (without `-ignore`) the first
+/// that fails.
+pub(super) fn run_file(context: &Context, state: &mut State, words: &Words) -> Outcome {
+    let name = words.parameter(0).unwrap_or_default();
+    if state.depth == DEEPEST {
+        let text = format!("files are nested more than {DEEPEST} deep: {name}");
+        return Err(Message::error("QM", "TOODEEP", text).into());
+    }
+    let content = std::fs::read(name)
+        .map_err(|error| Message::error("QM", "OPENIN", format!("{name}: {error}")))?;
+    let (echo, go_on) = (words.is_on("log", true), words.is_on("ignore", false));
+    state.depth += 1;
+    let mut outcome = Ok(());
+    for line in String::from_utf8_lossy(&content).lines() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('!') {
+            continue;
+        }
+        if echo {
+            output::line(&output::visible(line));
+        }
+        match carry_out(context, state, line) {
+            Ok(Then::Continue) => {}
+            Ok(Then::Leave) => break,
+            Err(failure) => {
+                tell(failure);
+                if !go_on {
+                    outcome = Err(Failure::Silent(1));
+                    break;
+                }
+            }
+        }
+    }
+    state.depth -= 1;
+    outcome
+}
+
+/// How deep files of sub-commands may call each other.
+const DEEPEST: u32 = 10;
+
 fn edited(context: &Context, state: &mut State) {
-    let mut editor = match Editor::<Words, DefaultHistory>::new() {
+    let mut editor = match Editor::<Completion, DefaultHistory>::new() {
         Ok(editor) => editor,
         Err(error) => {
             Message::error(
@@ -49,7 +90,7 @@ fn edited(context: &Context, state: &mut State) {
             .map(|channel| channel.name().to_string())
             .collect()
     });
-    editor.set_helper(Some(Words {
+    editor.set_helper(Some(Completion {
         channels: channels.unwrap_or_default(),
     }));
     loop {
@@ -68,29 +109,37 @@ fn edited(context: &Context, state: &mut State) {
 }
 
 fn answer(context: &Context, state: &mut State, line: &str) -> Then {
-    let words = match prompt::split(line) {
-        Ok(words) => words,
-        Err(quote) => {
-            Message::error("QM", "QUOTE", format!("a quote ({quote}) is not closed")).emit();
-            return Then::Continue;
-        }
-    };
-    match execute(context, state, &words) {
-        Ok(then) => then,
-        Err(Failure::Said(message)) => {
-            message.emit();
-            Then::Continue
-        }
-        Err(Failure::Silent(_)) => Then::Continue,
+    carry_out(context, state, line).unwrap_or_else(|failure| {
+        tell(failure);
+        Then::Continue
+    })
+}
+
+fn tell(failure: Failure) {
+    if let Failure::Said(message) = failure {
+        message.emit();
     }
 }
 
+fn carry_out(context: &Context, state: &mut State, line: &str) -> Result<Then, Failure> {
+    // No command and no name has this character: the line was no UTF-8.
+    if line.contains(char::REPLACEMENT_CHARACTER) {
+        let mut message = Message::error("QM", "IVCHAR", "the line is not UTF-8");
+        message.word = Some(line.to_owned());
+        return Err(message.into());
+    }
+    let words = prompt::split(line).map_err(|quote| {
+        Message::error("QM", "QUOTE", format!("a quote ({quote}) is not closed"))
+    })?;
+    execute(context, state, &words)
+}
+
 /// Completion: sub-commands first, then channel names and switches.
-struct Words {
+struct Completion {
     channels: Vec<String>,
 }
 
-impl Completer for Words {
+impl Completer for Completion {
     type Candidate = String;
 
     fn complete(
@@ -127,9 +176,9 @@ impl Completer for Words {
     }
 }
 
-impl Hinter for Words {
+impl Hinter for Completion {
     type Hint = String;
 }
-impl Highlighter for Words {}
-impl Validator for Words {}
-impl Helper for Words {}
+impl Highlighter for Completion {}
+impl Validator for Completion {}
+impl Helper for Completion {}

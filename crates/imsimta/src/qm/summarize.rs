@@ -1,12 +1,12 @@
 //! `summarize`: one line for each channel.
 
-use super::{Source, State, listing, source};
+use super::{Source, State, listing, source, stopped_channels};
 use crate::cache;
 use crate::context::{Context, Failure, Outcome};
 use crate::report::summary::{Line, Summary};
 use mta_command::output;
 use mta_command::switches::Words;
-use mta_queue::hold_list::HoldList;
+use mta_queue::scan::ScanFault;
 use std::collections::BTreeMap;
 use std::time::UNIX_EPOCH;
 
@@ -18,17 +18,32 @@ pub(super) fn run(context: &Context, state: &State, words: &Words) -> Outcome {
         let name = channel.name().to_string();
         lines.insert(name.clone(), empty(name, with_held));
     }
+    let mut faults = Vec::new();
     match source {
-        Source::Tree => from_tree(context, &mut lines, with_held)?,
-        Source::Cache => from_cache(context, &mut lines)?,
-    }
-    for channel in HoldList::open(&context.root.db())
-        .list()
-        .unwrap_or_default()
-    {
-        if let Some(line) = lines.get_mut(channel.as_str()) {
-            line.stopped = true;
+        Source::Tree => {
+            let what = Count {
+                queued: true,
+                held: with_held,
+            };
+            from_tree(context, &mut lines, what, &mut faults)?;
         }
+        Source::Cache => {
+            from_cache(context, &mut lines, with_held)?;
+            // Held messages are in nobody's cache.
+            if with_held {
+                let what = Count {
+                    queued: false,
+                    held: true,
+                };
+                from_tree(context, &mut lines, what, &mut faults)?;
+            }
+        }
+    }
+    listing::complain_of(&faults);
+    for channel in stopped_channels(context, "QM").into_iter().flatten() {
+        let name = channel.to_string();
+        let line = lines.entry(name.clone());
+        line.or_insert_with(|| empty(name, with_held)).stopped = true;
     }
     let view = Summary {
         source: if source == Source::Tree {
@@ -37,11 +52,23 @@ pub(super) fn run(context: &Context, state: &State, words: &Words) -> Outcome {
             "cache"
         },
         channels: lines.into_values().collect(),
+        complete: faults.is_empty(),
         heading: words.is_on("heading", true),
         trailing: words.is_on("trailing", true),
     };
     output::show(&view, words.is_on("json", false));
-    Ok(())
+    if view.complete {
+        Ok(())
+    } else {
+        Err(Failure::Silent(1))
+    }
+}
+
+/// What is counted in the queue directories.
+#[derive(Debug, Clone, Copy)]
+struct Count {
+    queued: bool,
+    held: bool,
 }
 
 fn empty(channel: String, with_held: bool) -> Line {
@@ -58,7 +85,8 @@ fn empty(channel: String, with_held: bool) -> Line {
 fn from_tree(
     context: &Context,
     lines: &mut BTreeMap<String, Line>,
-    with_held: bool,
+    what: Count,
+    faults: &mut Vec<ScanFault>,
 ) -> Result<(), Failure> {
     let queue = listing::open(context)?;
     for channel in queue
@@ -68,10 +96,14 @@ fn from_tree(
         let name = channel.to_string();
         let line = lines
             .entry(name.clone())
-            .or_insert_with(|| empty(name, with_held));
-        for file in queue.scan(&channel) {
+            .or_insert_with(|| empty(name, what.held));
+        let mut scan = queue.scan(&channel);
+        for file in scan.by_ref() {
             if file.place.file.is_held() {
                 line.held = line.held.map(|held| held + 1);
+                continue;
+            }
+            if !what.queued {
                 continue;
             }
             let Ok(metadata) = std::fs::metadata(listing::file_path(&queue, &channel, &file.place))
@@ -88,18 +120,27 @@ fn from_tree(
                 since.map_or(0, |since| since.as_secs()),
             );
         }
+        faults.append(&mut scan.faults());
     }
     Ok(())
 }
 
-fn from_cache(context: &Context, lines: &mut BTreeMap<String, Line>) -> Result<(), Failure> {
+/// Counts what the cache knows. Sizes are those of the files, as from the directories: the cache
+/// keeps those of the messages in them.
+fn from_cache(
+    context: &Context,
+    lines: &mut BTreeMap<String, Line>,
+    with_held: bool,
+) -> Result<(), Failure> {
     let controller = context.controller("QM")?;
+    let queue = context.root.queue();
     for row in cache::rows(&controller, "QM", None)? {
         let name = row.channel.clone();
+        let path = queue.join(&row.channel).join(&row.place);
         let line = lines
             .entry(name.clone())
-            .or_insert_with(|| empty(name, false));
-        add(line, row.size, row.enqueued);
+            .or_insert_with(|| empty(name, with_held));
+        add(line, listing::file_size(path, row.bytes), row.enqueued);
     }
     Ok(())
 }

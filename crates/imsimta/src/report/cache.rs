@@ -19,7 +19,8 @@ pub(crate) struct Row {
     /// Process of the job that has it, while it is active.
     pub(crate) job: Option<u32>,
     pub(crate) enqueued: u64,
-    pub(crate) size: u64,
+    /// Octets of the message, without what its file says around it.
+    pub(crate) bytes: u64,
     pub(crate) recipients: u32,
 }
 
@@ -48,7 +49,7 @@ impl From<ViewRow> for Row {
             next_attempt,
             job,
             enqueued: told.arrived,
-            size: told.size,
+            bytes: told.size,
             recipients: told.recipients,
         }
     }
@@ -125,7 +126,7 @@ mod tests {
             next_attempt,
             job: None,
             enqueued: 0,
-            size: 10,
+            bytes: 10,
             recipients: 1,
         }
     }

@@ -38,6 +38,13 @@ pub(crate) fn hundredths() -> String {
     )
 }
 
+/// The day and the time of a build, in UTC: `Jan  1 2018` and `12:00:00`.
+pub(crate) fn built(seconds: i64) -> (String, String) {
+    let moment = Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH);
+    let form = |form: &str| moment.strftime(form).to_string();
+    (form("%b %e %Y"), form("%H:%M:%S"))
+}
+
 fn zoned(seconds: i64, form: &str) -> String {
     let moment = Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH);
     moment

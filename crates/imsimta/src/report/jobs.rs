@@ -1,15 +1,56 @@
 //! `qm jobs` and `qm messages`.
 
+use mta_envelope::names::ChannelName;
 use mta_ipc::job_controller::{ChannelJobs, HostCount, JobView};
 use serde::Serialize;
 use std::fmt;
+
+/// Which parts of a listing of jobs are wanted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Parts {
+    pub(crate) hosts: bool,
+    pub(crate) jobs: bool,
+    pub(crate) messages: bool,
+}
+
+/// A list that was switched off keeps its count, and nothing else of it is shown.
+#[derive(Debug, Clone)]
+pub(crate) struct Items<T> {
+    items: Option<Vec<T>>,
+    count: usize,
+}
+
+impl<T> Items<T> {
+    fn of(items: Vec<T>, shown: bool) -> Self {
+        Self {
+            count: items.len(),
+            items: shown.then_some(items),
+        }
+    }
+
+    fn is_off(&self) -> bool {
+        self.items.is_none()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &T> {
+        self.items.iter().flatten()
+    }
+}
+
+impl<T: Serialize> Serialize for Items<T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.items.serialize(serializer)
+    }
+}
 
 /// One job of a channel.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Job {
     pub(crate) pid: u32,
-    pub(crate) hosts: Vec<String>,
-    pub(crate) messages: Vec<String>,
+    #[serde(skip_serializing_if = "Items::is_off")]
+    pub(crate) hosts: Items<String>,
+    #[serde(skip_serializing_if = "Items::is_off")]
+    pub(crate) messages: Items<String>,
     pub(crate) processed: u64,
     pub(crate) failed: u64,
     pub(crate) age: u64,
@@ -20,7 +61,8 @@ pub(crate) struct Job {
 pub(crate) struct Channel {
     pub(crate) channel: String,
     pub(crate) stopped: bool,
-    pub(crate) jobs: Vec<Job>,
+    #[serde(skip_serializing_if = "Items::is_off")]
+    pub(crate) jobs: Items<Job>,
     pub(crate) ready: u64,
     pub(crate) waiting: u64,
     pub(crate) delivered: u64,
@@ -33,20 +75,16 @@ pub(crate) struct Channel {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Jobs {
     pub(crate) channels: Vec<Channel>,
-    #[serde(skip)]
-    pub(crate) with_hosts: bool,
-    #[serde(skip)]
-    pub(crate) with_jobs: bool,
-    #[serde(skip)]
-    pub(crate) with_messages: bool,
 }
 
-impl From<ChannelJobs> for Channel {
-    fn from(told: ChannelJobs) -> Self {
+impl Channel {
+    /// What the Job Controller told of a channel, without the parts that are not wanted.
+    pub(crate) fn of(told: ChannelJobs, parts: Parts) -> Self {
+        let jobs = told.jobs.into_iter().map(|job| Job::of(job, parts));
         Self {
             channel: told.channel.to_string(),
             stopped: told.stopped,
-            jobs: told.jobs.into_iter().map(Job::from).collect(),
+            jobs: Items::of(jobs.collect(), parts.jobs),
             ready: told.ready,
             waiting: told.waiting,
             delivered: told.delivered,
@@ -56,12 +94,15 @@ impl From<ChannelJobs> for Channel {
     }
 }
 
-impl From<JobView> for Job {
-    fn from(told: JobView) -> Self {
+impl Job {
+    fn of(told: JobView, parts: Parts) -> Self {
+        // A channel that does not sort by host binds its threads to none.
+        let hosts = told.hosts.into_iter().filter(|host| !host.is_empty());
+        let messages = told.messages.iter().map(ToString::to_string);
         Self {
             pid: told.pid,
-            hosts: told.hosts,
-            messages: told.messages.iter().map(ToString::to_string).collect(),
+            hosts: Items::of(hosts.collect(), parts.hosts),
+            messages: Items::of(messages.collect(), parts.messages),
             processed: told.processed,
             failed: told.failed,
             age: told.age,
@@ -71,54 +112,48 @@ impl From<JobView> for Job {
 
 impl fmt::Display for Jobs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let busy =
-            |channel: &&Channel| !channel.jobs.is_empty() || channel.ready + channel.waiting > 0;
+        let shown = |channel: &&Channel| {
+            channel.stopped || channel.jobs.count > 0 || channel.ready + channel.waiting > 0
+        };
         let mut active = 0;
-        for channel in self.channels.iter().filter(busy) {
-            active += usize::from(!channel.jobs.is_empty());
-            write_channel(f, channel, self)?;
+        for channel in self.channels.iter().filter(shown) {
+            active += usize::from(channel.jobs.count > 0);
+            write_channel(f, channel)?;
         }
         writeln!(f, "{:>8} ACTIVE CHANNELS", active)
     }
 }
 
-fn write_channel(f: &mut fmt::Formatter<'_>, channel: &Channel, how: &Jobs) -> fmt::Result {
+fn write_channel(f: &mut fmt::Formatter<'_>, channel: &Channel) -> fmt::Result {
     writeln!(f, "channel {}", channel.channel)?;
-    if how.with_jobs {
-        for job in &channel.jobs {
-            writeln!(f, "        job {}", job.pid)?;
-            if how.with_hosts {
-                let hosts = job.hosts.iter().filter(|host| !host.is_empty());
-                for host in hosts.clone() {
-                    writeln!(f, "          host {}", mta_command::output::visible(host))?;
-                }
-                writeln!(
-                    f,
-                    "{:>12} HOST BEING PROCESSED BY JOB {}",
-                    hosts.count(),
-                    job.pid
-                )?;
+    for job in channel.jobs.iter() {
+        writeln!(f, "        job {}", job.pid)?;
+        if !job.hosts.is_off() {
+            for host in job.hosts.iter() {
+                writeln!(f, "          host {}", mta_command::output::visible(host))?;
             }
-            if how.with_messages {
-                for message in &job.messages {
-                    writeln!(f, "          message {message}")?;
-                }
-            }
-            writeln!(f, "          processed messages: {}", job.processed)?;
-            writeln!(f, "          failed processing attempts: {}", job.failed)?;
             writeln!(
                 f,
-                "{:>11} MESSAGES BEING PROCESSES BY JOB {}",
-                job.messages.len(),
-                job.pid
+                "{:>12} HOST BEING PROCESSED BY JOB {}",
+                job.hosts.count, job.pid
             )?;
         }
+        for message in job.messages.iter() {
+            writeln!(f, "          message {message}")?;
+        }
+        writeln!(f, "          processed messages: {}", job.processed)?;
+        writeln!(f, "          failed processing attempts: {}", job.failed)?;
+        writeln!(
+            f,
+            "{:>11} MESSAGES BEING PROCESSES BY JOB {}",
+            job.messages.count, job.pid
+        )?;
     }
     let name = &channel.channel;
     writeln!(
         f,
         "{:>10} JOBS ACTIVE FOR CHANNEL {name}",
-        channel.jobs.len()
+        channel.jobs.count
     )?;
     writeln!(
         f,
@@ -153,10 +188,16 @@ pub(crate) struct Host {
     pub(crate) delayed: u64,
 }
 
-impl From<HostCount> for Host {
-    fn from(told: HostCount) -> Self {
+impl Host {
+    /// A channel that does not sort by host has one count, under its own name.
+    pub(crate) fn of(told: HostCount, channel: &ChannelName) -> Self {
+        let host = if told.host.is_empty() {
+            channel.to_string()
+        } else {
+            told.host
+        };
         Self {
-            host: told.host,
+            host,
             active: told.active,
             delayed: told.delayed,
         }
@@ -167,12 +208,7 @@ impl fmt::Display for Hosts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:<32} active messages  delayed messages", "host")?;
         for host in &self.hosts {
-            let name = if host.host.is_empty() {
-                &self.channel
-            } else {
-                &host.host
-            };
-            let name = mta_command::output::visible(name);
+            let name = mta_command::output::visible(&host.host);
             writeln!(f, "{name:<32} {:>15}  {:>16}", host.active, host.delayed)?;
         }
         Ok(())
@@ -182,32 +218,40 @@ impl fmt::Display for Hosts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mta_envelope::names::Place;
 
-    #[test]
-    fn a_job_is_shown_as_documented() {
-        let job = Job {
+    const ALL: Parts = Parts {
+        hosts: true,
+        jobs: true,
+        messages: true,
+    };
+
+    fn jobs(parts: Parts) -> Jobs {
+        let job = JobView {
             pid: 21456,
             hosts: vec!["mx.example.com".into(), "example.org".into()],
-            messages: vec!["001/ZZ0T4K00A01C2R70.00".into()],
+            messages: vec![Place::parse("001/ZZ0T4K00A01C2R70.00").unwrap()],
             processed: 4,
             failed: 1,
             age: 3,
         };
-        let jobs = Jobs {
-            channels: vec![Channel {
-                channel: "tcp_local".into(),
-                stopped: false,
-                jobs: vec![job],
-                ready: 0,
-                waiting: 2,
-                delivered: 3,
-                requeued: 1,
-                limit: String::new(),
-            }],
-            with_hosts: true,
-            with_jobs: true,
-            with_messages: true,
+        let told = ChannelJobs {
+            channel: ChannelName::new("tcp_local").unwrap(),
+            stopped: false,
+            jobs: vec![job],
+            ready: 0,
+            waiting: 2,
+            delivered: 3,
+            requeued: 1,
+            limit: String::new(),
         };
+        Jobs {
+            channels: vec![Channel::of(told, parts)],
+        }
+    }
+
+    #[test]
+    fn a_job_is_shown_as_documented() {
         let expected = "channel tcp_local
         job 21456
           host mx.example.com
@@ -222,7 +266,62 @@ mod tests {
         messages delivered: 3, requeued: 1
        1 ACTIVE CHANNELS
 ";
-        assert_eq!(jobs.to_string(), expected);
+        assert_eq!(jobs(ALL).to_string(), expected);
+    }
+
+    #[test]
+    fn what_is_switched_off_is_in_neither_form() {
+        let off = |hosts, jobs, messages| Parts {
+            hosts,
+            jobs,
+            messages,
+        };
+        for (parts, gone, words) in [
+            (
+                off(false, true, true),
+                "/channels/0/jobs/0/hosts",
+                "host mx",
+            ),
+            (
+                off(true, true, false),
+                "/channels/0/jobs/0/messages",
+                "message 001",
+            ),
+            (off(true, false, true), "/channels/0/jobs", "job 21456"),
+        ] {
+            let (all, some) = (jobs(ALL), jobs(parts));
+            let json = |jobs: &Jobs| serde_json::to_value(jobs).unwrap();
+            assert!(json(&all).pointer(gone).is_some());
+            assert!(json(&some).pointer(gone).is_none(), "{gone}");
+            assert!(all.to_string().contains(words));
+            assert!(!some.to_string().contains(words), "{words}");
+            assert!(some.to_string().contains("1 JOBS ACTIVE"));
+        }
+    }
+
+    #[test]
+    fn a_stopped_channel_is_shown_with_nothing_queued() {
+        let mut jobs = jobs(ALL);
+        let channel = &mut jobs.channels[0];
+        channel.jobs = Items::of(Vec::new(), true);
+        (channel.waiting, channel.stopped) = (0, true);
+        let text = jobs.to_string();
+        assert!(
+            text.contains("channel is stopped (imsimta qm start tcp_local)"),
+            "{text}"
+        );
+        assert!(text.ends_with("       0 ACTIVE CHANNELS\n"), "{text}");
+    }
+
+    #[test]
+    fn a_channel_without_hosts_is_its_own_host() {
+        let told = HostCount {
+            host: String::new(),
+            active: 1,
+            delayed: 0,
+        };
+        let channel = ChannelName::new("ims-ms").unwrap();
+        assert_eq!(Host::of(told, &channel).host, "ims-ms");
     }
 
     #[test]

@@ -6,6 +6,8 @@ pub(crate) mod cache;
 pub(crate) mod clock;
 pub(crate) mod directory;
 pub(crate) mod jobs;
+pub(crate) mod message;
 pub(crate) mod processes;
 pub(crate) mod rewriting;
 pub(crate) mod summary;
+pub(crate) mod top;

@@ -20,6 +20,8 @@ pub(crate) struct Line {
 pub(crate) struct Summary {
     pub(crate) source: &'static str,
     pub(crate) channels: Vec<Line>,
+    /// Whether everything could be read.
+    pub(crate) complete: bool,
     #[serde(skip)]
     pub(crate) heading: bool,
     #[serde(skip)]
@@ -60,6 +62,11 @@ impl fmt::Display for Summary {
             let bytes = self.channels.iter().map(|line| line.bytes).sum();
             let all_held = held.then(|| self.channels.iter().filter_map(|line| line.held).sum());
             write_line(f, "Totals", queued, all_held, bytes, "")?;
+            let stopped = self.channels.iter().filter(|line| line.stopped);
+            let stopped: Vec<&str> = stopped.map(|line| line.channel.as_str()).collect();
+            if !stopped.is_empty() {
+                writeln!(f, "\nStopped channels: {}", stopped.join(", "))?;
+            }
         }
         Ok(())
     }
@@ -104,6 +111,7 @@ mod tests {
                 line("conversion", 0, 0, None),
                 line("ims-ms", 3, 12_800, Some(0)),
             ],
+            complete: true,
             heading: true,
             trailing: true,
         };
@@ -121,12 +129,34 @@ mod tests {
     }
 
     #[test]
+    fn stopped_channels_are_named_behind_the_totals() {
+        let mut summary = Summary {
+            source: "tree",
+            channels: ["ims-ms", "l", "tcp_local"]
+                .map(|name| line(name, 0, 0, None))
+                .into(),
+            complete: true,
+            heading: true,
+            trailing: true,
+        };
+        assert!(!summary.to_string().contains("Stopped"));
+        (summary.channels[0].stopped, summary.channels[2].stopped) = (true, true);
+        let totals = "Totals                                  0       0.00\n";
+        let text = summary.to_string();
+        let end = format!("{totals}\nStopped channels: ims-ms, tcp_local\n");
+        assert!(text.ends_with(&end), "{text}");
+        summary.trailing = false;
+        assert!(!summary.to_string().contains("Stopped"));
+    }
+
+    #[test]
     fn held_messages_have_a_column_of_their_own() {
         let mut held = line("tcp_local", 1, 1024, None);
         held.held = Some(2);
         let summary = Summary {
             source: "tree",
             channels: vec![held],
+            complete: true,
             heading: true,
             trailing: false,
         };

@@ -2,6 +2,7 @@
 
 use super::process::Server;
 use super::wording::said;
+use mta_access::etrn::{EtrnDecision, etrn_access};
 use mta_channel::enqueue::{
     Context, Enqueuer, Question, RcptParams, Resolution, Rewriter, Silent, Source,
 };
@@ -113,6 +114,17 @@ pub(super) fn expand(enqueuer: &Enqueuer, source: &Source, list: &str) -> Reply 
 pub(super) fn etrn(context: Context<'_>, server: &Server, source: &Source, target: &str) -> Reply {
     let Some(current) = context.config.channel(&source.channel) else {
         return refused();
+    };
+    let mappings = &context.config.mappings;
+    let decision = source.peer.as_ref().map(|peer| {
+        let client = peer.remote.ip();
+        etrn_access(mappings, client, target)
+    });
+    let target = match decision {
+        None => target,
+        Some(EtrnDecision::Honour(ref target)) => target,
+        Some(EtrnDecision::Refuse(text)) if text.is_empty() => return refused(),
+        Some(EtrnDecision::Refuse(text)) => return Reply::new(550, (5, 7, 1), text),
     };
     let domain_only = current.is(ChannelOption::Domainetrn);
     let channel = match target.strip_prefix('#') {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::arguments::{Dealt, Taker, any, one, refusing};
+use crate::arguments::{Dealt, Taker, any, is_incomplete, one, refusing};
 use mta_config::config::Config;
 use mta_config::option::{MtaOption, MtaOptions};
 use mta_envelope::status::Status;
@@ -135,6 +135,9 @@ pub enum Discard {
     Everybody,
 }
 
+/// The text of a refusal because nobody can tell what the table would have said.
+const TOO_LONG: &str = "address too long for an access check";
+
 /// Flags with arguments, in reading order (mapping tables §5.2); the one that refuses comes last.
 const ORDER: [Taker; 13] = [
     one('U'),
@@ -155,7 +158,8 @@ const ORDER: [Taker; 13] = [
     one(','),
 ];
 
-/// Asks one table. Without it, and when no entry matches, everything is allowed.
+/// Asks one table. Without it, and when no entry matches, everything is allowed; a probe that is
+/// too long for a mapping has not been checked and is refused.
 pub fn ask(
     config: &Config,
     table: AccessTable,
@@ -163,13 +167,38 @@ pub fn ask(
     callouts: &dyn Callouts,
     trace: &mut dyn Trace,
 ) -> AccessDecision {
-    let mapped = mapped(&config.mta, &config.mappings, table, probe, callouts, trace);
-    mapped.map_or_else(AccessDecision::default, |mapped| {
-        decision(&config.mta, table, &mapped)
-    })
+    ask_tables(&config.mta, &config.mappings, table, probe, callouts, trace)
 }
 
-/// What the table makes of the probe; nothing if there is none or no entry matches.
+fn ask_tables(
+    mta: &MtaOptions,
+    tables: &Tables,
+    table: AccessTable,
+    probe: &AddressProbe<'_>,
+    callouts: &dyn Callouts,
+    trace: &mut dyn Trace,
+) -> AccessDecision {
+    if tables.get(table.name()).is_none() {
+        return AccessDecision::default();
+    }
+    let mapped = mapped(mta, tables, table, probe, callouts, trace);
+    if is_incomplete(&mapped) {
+        return AccessDecision {
+            refused: Some(AccessRefusal {
+                status: Status::new(5, 7, 1),
+                text: TOO_LONG.to_owned(),
+            }),
+            ..AccessDecision::default()
+        };
+    }
+    if mapped.matched {
+        decision(mta, table, &mapped)
+    } else {
+        AccessDecision::default()
+    }
+}
+
+/// What the table makes of the probe.
 fn mapped(
     mta: &MtaOptions,
     tables: &Tables,
@@ -177,8 +206,7 @@ fn mapped(
     probe: &AddressProbe<'_>,
     callouts: &dyn Callouts,
     trace: &mut dyn Trace,
-) -> Option<Mapped> {
-    tables.get(table.name())?;
+) -> Mapped {
     let text = probe_text(mta, table, probe);
     let address = if table == AccessTable::From {
         probe.from
@@ -191,8 +219,7 @@ fn mapped(
         address,
         host: address.rsplit_once('@').map_or("", |(_, host)| host),
     };
-    let mapped = tables.map(table.name(), &input, callouts, trace);
-    mapped.matched.then_some(mapped)
+    tables.map(table.name(), &input, callouts, trace)
 }
 
 /// What the output and the flags of an entry that matched mean.

@@ -87,6 +87,14 @@ impl Dealt {
     }
 }
 
+/// Whether the table could not see all of its input, or not say all of its output. A text that
+/// is too long matches no entry, and what no entry matches is allowed: so whoever asks for a
+/// permission has to look at this first.
+#[must_use]
+pub const fn is_incomplete(mapped: &Mapped) -> bool {
+    mapped.input_too_long || mapped.output_cut
+}
+
 /// Whether any of `flags` is set.
 #[must_use]
 pub fn any(set: Flags, flags: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::arguments::any;
+use crate::arguments::{any, is_incomplete};
 use mta_mapping::{Callouts, Flags, Input, Tables, Trace};
 
 /// An AUTH command, before any exchange.
@@ -28,7 +28,8 @@ impl AuthProbe<'_> {
 }
 
 /// Asks AUTH_ACCESS. A refusal is its text, empty where it has none of its own; the exchange
-/// takes place without the table, and when nothing matches.
+/// takes place without the table, and when nothing matches. A probe that is too long for a
+/// mapping is refused.
 pub fn auth_access(
     mappings: &Tables,
     probe: &AuthProbe<'_>,
@@ -45,7 +46,9 @@ pub fn auth_access(
         ..Input::of(&text)
     };
     let mapped = mappings.map(TABLE, &input, callouts, trace);
-    if any(mapped.flags, "NF") {
+    if is_incomplete(&mapped) {
+        Err(String::new())
+    } else if any(mapped.flags, "NF") {
         Err(mapped.output)
     } else {
         Ok(())
@@ -83,6 +86,8 @@ mod tests {
         );
         assert_eq!(ask("LOGIN", "::ffff:198.51.100.7", "", true), refused(""));
         assert_eq!(ask("LOGIN", "192.0.2.1", "root", true), refused("not you"));
+        let long = "x".repeat(1100);
+        assert_eq!(ask("LOGIN", "192.0.2.1", &long, true), refused(""));
         let none = Tables::default();
         let probe = AuthProbe {
             mechanism: "PLAIN",

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 
-use crate::arguments::{Dealt, Taker, any, one, refusing};
+use crate::arguments::{Dealt, Taker, any, is_incomplete, one, refusing};
 use mta_config::config::Config;
 use mta_mapping::{Callouts, Flags, Input, Mapped, NoCallouts, Silent, Tables, Trace};
 
@@ -105,6 +105,12 @@ fn ask_tables(
         ..Input::of(&text)
     };
     let mapped = tables.map("PORT_ACCESS", &input, callouts, trace);
+    if is_incomplete(&mapped) {
+        return PortDecision::Refuse {
+            text: DENIED.to_owned(),
+            notes: Notes::default(),
+        };
+    }
     if mapped.matched {
         return decision(mapped);
     }
@@ -283,6 +289,12 @@ mod tests {
         );
         assert_eq!(notes.syslog, ["seen"]);
         assert_eq!(notes.close_record.as_deref(), Some("site"));
+    }
+
+    #[test]
+    fn an_answer_that_was_cut_is_no_permission() {
+        let repeated = "$0".repeat(100) + "$Y";
+        assert_eq!(refused(&repeated).0, DENIED);
     }
 
     #[test]

@@ -41,9 +41,7 @@ fn with(options: &[(MtaOption, i64)]) -> MtaOptions {
 fn decide(table: AccessTable, template: &str) -> AccessDecision {
     let tables = tables(table, &[("*", template)]);
     let mta = MtaOptions::default();
-    mapped(&mta, &tables, table, &PROBE, &NoCallouts, &mut Silent)
-        .map(|mapped| decision(&mta, table, &mapped))
-        .unwrap_or_default()
+    ask_tables(&mta, &tables, table, &PROBE, &NoCallouts, &mut Silent)
 }
 
 fn refused(template: &str) -> (String, String) {
@@ -172,7 +170,7 @@ fn order_of_flags_in_the_template_does_not_matter() {
 fn a_refusal_without_text_has_the_text_of_the_option() {
     let tables = tables(AccessTable::Send, &[("*", "$N")]);
     let mta = with(&[(MtaOption::AccessErrors, 1)]);
-    let mapped = mapped(
+    let decision = ask_tables(
         &mta,
         &tables,
         AccessTable::Send,
@@ -180,7 +178,6 @@ fn a_refusal_without_text_has_the_text_of_the_option() {
         &NoCallouts,
         &mut Silent,
     );
-    let decision = decision(&mta, AccessTable::Send, &mapped.unwrap());
     assert_eq!(
         decision.refused.unwrap().text,
         "you are not allowed to use this address"
@@ -268,7 +265,6 @@ fn input_flags_tell_how_the_mail_came() {
             &NoCallouts,
             &mut Silent,
         )
-        .unwrap()
         .output
     };
     let secure = AddressProbe {
@@ -284,6 +280,35 @@ fn input_flags_tell_how_the_mail_came() {
     assert_eq!(ask(AccessTable::Mail, &receipts), "E and S");
     assert_eq!(ask(AccessTable::From, &receipts), "");
     assert_eq!(ask(AccessTable::Mail, &PROBE), "");
+}
+
+#[test]
+fn what_is_too_long_for_a_mapping_is_refused() {
+    let sender = format!("{}@example.org", "a".repeat(1000));
+    let probe = AddressProbe {
+        from: &sender,
+        ..PROBE
+    };
+    let mta = MtaOptions::default();
+    for table in [
+        AccessTable::From,
+        AccessTable::OrigSend,
+        AccessTable::OrigMail,
+        AccessTable::Send,
+        AccessTable::Mail,
+    ] {
+        let ask = |tables: &Tables, probe: &AddressProbe<'_>| {
+            ask_tables(&mta, tables, table, probe, &NoCallouts, &mut Silent)
+        };
+        let refusal = ask(&tables(table, &[("*|nobody", "$Y")]), &probe).refused;
+        let refusal = refusal.unwrap();
+        assert_eq!(refusal.status, Status::new(5, 7, 1), "{}", table.name());
+        assert_eq!(refusal.text, TOO_LONG);
+        let cut = tables(table, &[("*", &("$0".repeat(200) + "$Y"))]);
+        assert!(ask(&cut, &PROBE).refused.is_some(), "{}", table.name());
+        // Where nobody asks, nobody needs to read it.
+        assert_eq!(ask(&Tables::default(), &probe), AccessDecision::default());
+    }
 }
 
 #[test]
@@ -306,8 +331,8 @@ fn generated_relay_blocking_holds() {
             ..PROBE
         };
         let table = AccessTable::OrigSend;
-        mapped(&mta, &tables, table, &probe, &NoCallouts, &mut Silent)
-            .and_then(|mapped| decision(&mta, table, &mapped).refused)
+        ask_tables(&mta, &tables, table, &probe, &NoCallouts, &mut Silent)
+            .refused
             .map(|refusal| refusal.text)
     };
     assert_eq!(

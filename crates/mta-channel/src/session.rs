@@ -106,6 +106,7 @@ pub struct Counts {
     etrns: u64,
     offered: u64,
     accepted: u64,
+    verified: u64,
 }
 
 impl Counts {
@@ -124,6 +125,7 @@ impl Counts {
             etrns: 0,
             offered: 0,
             accepted: 0,
+            verified: 0,
         }
     }
 
@@ -161,6 +163,7 @@ impl Counts {
         self.transactions += 1;
         self.offered = 0;
         self.accepted = 0;
+        self.verified = 0;
     }
 
     /// RCPT was given.
@@ -175,7 +178,7 @@ impl Counts {
                 .then(no_more_transactions)
                 .map_or(Ok(()), Err)?;
         }
-        if self.accepted >= self.limits.allow_recipients {
+        if self.accepted + self.verified >= self.limits.allow_recipients {
             let text = "Too many recipients specified";
             return Err(Refusal::new(452, Status::new(4, 5, 3), text));
         }
@@ -188,10 +191,29 @@ impl Counts {
             let text = self.limits.texts.recipients.clone();
             return Err(Refusal::new(code, Status::new(4, 2, 3), text));
         }
+        self.rejections_left()
+    }
+
+    fn rejections_left(&self) -> Result<(), Refusal> {
         if over(self.rejections, self.limits.allow_rejections) {
             let text = "Too many rejected recipients in this session; try again later";
             return Err(Refusal::new(452, Status::new(4, 2, 1), text));
         }
+        Ok(())
+    }
+
+    /// VRFY or EXPN was given: one more address that is asked about, but no recipient of the
+    /// message.
+    ///
+    /// # Errors
+    /// The refusal it deserves before its address is looked at.
+    pub fn verify(&mut self) -> Result<(), Refusal> {
+        if self.accepted + self.verified >= self.limits.allow_recipients {
+            let text = "Too many recipients specified";
+            return Err(Refusal::new(452, Status::new(4, 5, 3), text));
+        }
+        self.rejections_left()?;
+        self.verified += 1;
         Ok(())
     }
 

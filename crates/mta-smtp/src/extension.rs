@@ -17,8 +17,11 @@ pub struct Offers {
     pub private: Vec<PrivateVerb>,
     /// 32 hexadecimal digits that identify this MTA (`loopcheck`).
     pub xloop: Option<String>,
-    /// STARTTLS (RFC 3207).
+    /// STARTTLS (RFC 3207), listed.
     pub starttls: bool,
+    /// STARTTLS is permitted, listed or not: where the certificate is missing, a client that
+    /// asks is told so.
+    pub starttls_permitted: bool,
     /// AUTH mechanisms (RFC 4954), in the order they are listed.
     pub auth: Vec<Mechanism>,
     /// ETRN (RFC 1985).

@@ -51,6 +51,34 @@ fn the_129th_recipient_is_one_too_many() {
 }
 
 #[test]
+fn verified_addresses_count_but_are_no_recipients() {
+    let channel = channel(
+        "recipientcutoff 2",
+        &[
+            ("ALLOW_RECIPIENTS_PER_TRANSACTION", "4"),
+            ("ALLOW_REJECTIONS_BEFORE_DEFERRAL", "3"),
+        ],
+    );
+    let mut counts = counts(&channel);
+    counts.begin();
+    for _ in 0..3 {
+        assert_eq!(text(counts.verify()), "ok");
+    }
+    assert_eq!(text(counts.recipient()), "ok");
+    counts.recipient_accepted();
+    for asked in [counts.verify(), counts.recipient()] {
+        assert_eq!(text(asked), "452 4.5.3 Too many recipients specified");
+    }
+    assert_eq!(text(counts.data()), "ok");
+    counts.begin();
+    for _ in 0..3 {
+        assert_eq!(text(counts.verify()), "ok");
+        counts.recipient_refused();
+    }
+    assert!(text(counts.verify()).starts_with("452 4.2.1 Too many rejected"));
+}
+
+#[test]
 fn authentication_and_tls_come_before_mail() {
     let must = channel("mustsaslserver musttlsserver", &[]);
     let mut counts = counts(&must);

@@ -348,11 +348,19 @@ fn hello(extended: bool, arguments: &str) -> Result<Command, CommandError> {
     let verb = if extended { "EHLO" } else { "HELO" };
     let name = arguments.split([' ', '\t']).next().unwrap_or_default();
     let name = text(verb, name)?;
+    if name.len() > MAX_HELLO {
+        return Err(syntax(&format!(
+            "{verb} command: domain is longer than {MAX_HELLO} octets"
+        )));
+    }
     if arguments.chars().any(|c| c.is_ascii_control() && c != '\t') {
         return Err(syntax(&format!("{verb} command")));
     }
     Ok(Command::Hello(Hello { extended, name }))
 }
+
+/// Longest domain of HELO and EHLO (RFC 5321 §4.5.3.1.2).
+const MAX_HELLO: usize = 255;
 
 fn auth(arguments: &str) -> Result<Command, CommandError> {
     let mut words = arguments.split(' ').filter(|word| !word.is_empty());

@@ -178,7 +178,7 @@ impl DataDecoder {
         self.summary.nul = self.summary.nul || memchr::memchr(0, run).is_some();
         let was_long = self.length > MAX_DATA_LINE;
         self.length = self.length.saturating_add(run.len());
-        if self.length > MAX_DATA_LINE && !was_long {
+        if self.length > MAX_DATA_LINE && !was_long && self.fault.is_none() {
             self.summary.long_lines += 1;
             if self.long_lines == LongLines::Reject {
                 self.spoil(DataFault::LongLine);

@@ -108,7 +108,8 @@ impl Session {
         if self.tls {
             return Answer::Bad(Reply::new(503, (5, 5, 0), "TLS already active."));
         }
-        if !policy.offers().starttls {
+        let offers = policy.offers();
+        if !offers.starttls && !offers.starttls_permitted {
             return Answer::Bad(Reply::new(
                 502,
                 (5, 5, 1),

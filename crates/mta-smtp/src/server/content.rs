@@ -4,7 +4,7 @@ use super::policy::{Closed, Policy};
 use super::session::{Answer, Mode, PIECE, Session, Step, Wait};
 use super::transaction::Transaction;
 use crate::command::Chunk;
-use crate::data::{DataDecoder, DataFault};
+use crate::data::{DataDecoder, DataFault, LongLines};
 use crate::line::Input;
 use crate::reply::{Refusal, Reply};
 
@@ -36,12 +36,12 @@ impl Session {
         let piece = &piece[..piece.len().min(PIECE)];
         let decoded = decoder.decode(piece, &mut self.decoded);
         input.consume(decoded.used);
-        self.hand_over(&decoder, policy);
+        let wanted = self.hand_over(&decoder, policy);
         if decoded.ended {
             let answer = self.finish(&decoder, policy);
             return self.answer(answer, policy);
         }
-        if decoder.fault().is_some() {
+        if !wanted {
             self.drained += decoded.used as u64;
         }
         self.mode = Mode::Data(decoder);
@@ -55,16 +55,17 @@ impl Session {
         }
     }
 
-    /// Gives the policy what has been decoded.
-    fn hand_over(&mut self, decoder: &DataDecoder, policy: &mut dyn Policy) {
-        if decoder.summary().long_lines > 0 && !self.told_long && decoder.fault().is_none() {
+    /// Gives the policy what has been decoded. False if the message is refused already.
+    fn hand_over(&mut self, decoder: &DataDecoder, policy: &mut dyn Policy) -> bool {
+        let changed = self.limits.long_lines != LongLines::Reject;
+        if changed && decoder.summary().long_lines > 0 && !self.told_long {
             self.told_long = true;
             policy.long_line(self.limits.long_lines);
         }
-        if !self.decoded.is_empty() && decoder.fault().is_none() {
-            policy.data_chunk(&self.decoded);
-        }
+        let wanted = decoder.fault().is_none()
+            && (self.decoded.is_empty() || policy.data_chunk(&self.decoded));
         self.decoded.clear();
+        wanted
     }
 
     /// The message is complete: the transaction is over, whatever the policy says.
@@ -171,8 +172,7 @@ impl Session {
         if let Transaction::Chunks(decoder) = &transaction
             && !skipped
         {
-            self.hand_over(decoder, policy);
-            wasted = decoder.fault().is_some();
+            wasted = !self.hand_over(decoder, policy);
         }
         self.transaction = transaction;
         if wasted {

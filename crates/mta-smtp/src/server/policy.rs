@@ -44,7 +44,8 @@ pub struct Stored {
 #[derive(Debug, Clone)]
 pub struct BadCommand<'a> {
     /// The line without its CRLF: at most 512 octets of it, each octet above 127 as one
-    /// character, control characters replaced by `?`. Empty during an AUTH exchange.
+    /// character, control characters replaced by `?`. Empty during an AUTH exchange; of an AUTH
+    /// command only verb and mechanism, since a password may follow.
     pub line: &'a str,
     /// What would be answered.
     pub reply: &'a Reply,
@@ -96,7 +97,7 @@ pub trait Policy {
     /// or after success, is the machine's business.
     fn offers(&mut self) -> Offers;
 
-    /// STARTTLS was asked for while [`Offers::starttls`] (or the service speaks TLS from the
+    /// STARTTLS was asked for while [`Offers::starttls_permitted`] (or the service speaks TLS from the
     /// first byte). A refusal is the `454 4.7.1 TLS library initialization failure`; the session
     /// goes on in clear.
     fn start_tls(&mut self) -> Result<Acceptor, Refusal>;
@@ -134,8 +135,9 @@ pub trait Policy {
 
     /// The next octets of the message, header and body: dots unstuffed, lines ended by LF
     /// alone; no CR, and no line over 998 octets, is ever in it. Cut anywhere. Remember a
-    /// failure and tell it from [`data_end`](Self::data_end).
-    fn data_chunk(&mut self, octets: &[u8]);
+    /// failure and tell it from [`data_end`](Self::data_end). False if the message is refused
+    /// already: a client that goes on for too long ([`super::Limits::drain`]) is cut off.
+    fn data_chunk(&mut self, octets: &[u8]) -> bool;
 
     /// The message is complete: make it durable and answer. The transaction is over, whatever
     /// the result.

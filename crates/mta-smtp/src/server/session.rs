@@ -1,5 +1,6 @@
 //! The session machine of the server.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::policy::{BadCommand, Closed, Policy};
@@ -298,7 +299,7 @@ impl Session {
             return answer;
         };
         let bad = BadCommand {
-            line: &command::printable(line, 512),
+            line: &command::printable(&without_secret(line), 512),
             reply: &reply,
         };
         policy
@@ -339,6 +340,20 @@ impl Session {
 fn is_auth(line: &[u8]) -> bool {
     line.get(..5)
         .is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH "))
+}
+
+/// The line as it may be told: behind the mechanism of an AUTH stands a password.
+fn without_secret(line: &str) -> Cow<'_, str> {
+    let mut words = line.split([' ', '\t']).filter(|word| !word.is_empty());
+    let verb = words.next().unwrap_or_default();
+    if !verb.eq_ignore_ascii_case("AUTH") {
+        return Cow::Borrowed(line);
+    }
+    let mechanism = words.next().unwrap_or_default();
+    match words.next() {
+        Some(_) => Cow::Owned(format!("{verb} {mechanism} ***")),
+        None => Cow::Borrowed(line),
+    }
 }
 
 fn faulty_line(fault: LineFault, in_auth: bool) -> Reply {

@@ -18,7 +18,7 @@ use mta_ipc::handover::Arrival;
 use mta_log::record::ConnectionAction;
 use mta_smtp::command::{Body, Mail, Rcpt};
 use mta_smtp::data::{DataSummary, LongLines};
-use mta_smtp::reply::Refusal;
+use mta_smtp::reply::{Refusal, Reply};
 use mta_smtp::server::Stored;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -202,6 +202,17 @@ impl Conversation {
             peer.name = name;
         }
         self.switch(&current);
+        if self.security.tls {
+            // On a port that speaks TLS from the first octet the handshake came before.
+            self.switch_by_tls();
+        }
+    }
+
+    /// `tlsswitchchannel`.
+    pub(super) fn switch_by_tls(&mut self) {
+        let next = switching::by_tls(self.context(), self.current());
+        let next = next.name().clone();
+        self.switch(&next);
     }
 
     /// A session without leftovers of a message.
@@ -275,7 +286,7 @@ impl Conversation {
         let params = RcptParams {
             notify: recipient.notify,
             original: recipient.original.clone(),
-            trusted: false,
+            ..RcptParams::default()
         };
         let address = recipient.address.as_str();
         let counted = self.counts.recipient();
@@ -303,6 +314,14 @@ impl Conversation {
         }
     }
 
+    /// Counts what VRFY and EXPN tell of addresses that are none: who guesses at them is no
+    /// better than one who guesses by RCPT.
+    pub(super) fn inquired(&mut self, reply: &Reply) {
+        if reply.code >= 400 {
+            self.counts.recipient_refused();
+        }
+    }
+
     pub(super) fn end_message(&mut self, summary: &DataSummary) -> Result<Stored, Refusal> {
         let Some(mut writer) = self.writer.take() else {
             return Err(no_transaction());
@@ -313,7 +332,9 @@ impl Conversation {
                 .mta
                 .text(MtaOption::ErrorTextUnnegotiatedEightbit);
             let text = text.unwrap_or("message contains unnegotiated 8bit");
-            return Err(Refusal::new(550, Status::new(5, 6, 0), text));
+            let refusal = mta_channel::enqueue::Refusal::new(550, Status::new(5, 6, 0), text);
+            writer.refuse(&refusal);
+            return Err(said(refusal));
         }
         if summary.chunked {
             writer.came_in_chunks();

@@ -87,6 +87,7 @@ impl Policy for Conversation {
                 .is(ChannelOption::Loopcheck)
                 .then(|| crate::tcp::identity::loop_digits(&self.config, &self.server.root)),
             starttls: tls && Certificate::is_configured(&self.config),
+            starttls_permitted: tls,
             auth: if sasl {
                 Mechanism::ALL.to_vec()
             } else {
@@ -140,9 +141,7 @@ impl Policy for Conversation {
         if let Some(peer) = &mut source.peer {
             peer.helo = None;
         }
-        let next = switching::by_tls(self.context(), self.current());
-        let next = next.name().clone();
-        self.switch(&next);
+        self.switch_by_tls();
     }
 
     fn auth_begin(&mut self, mechanism: Mechanism) -> Result<(), Refusal> {
@@ -254,10 +253,10 @@ impl Policy for Conversation {
         }
     }
 
-    fn data_chunk(&mut self, octets: &[u8]) {
-        if let Some(writer) = &mut self.writer {
-            writer.write(octets);
-        }
+    fn data_chunk(&mut self, octets: &[u8]) -> bool {
+        self.writer
+            .as_mut()
+            .is_some_and(|writer| writer.write(octets))
     }
 
     fn data_end(&mut self, summary: &DataSummary) -> Result<Stored, Refusal> {
@@ -308,17 +307,24 @@ impl Policy for Conversation {
     }
 
     fn verify(&mut self, address: &str) -> Reply {
-        if let Err(refusal) = self.counts.recipient() {
+        if let Err(refusal) = self.counts.verify() {
             return said(refusal).reply;
         }
         let hidden = self.current().is(ChannelOption::Vrfyhide)
             || (self.current().is(ChannelOption::Vrfydefault)
                 && self.initial().option_int("HIDE_VERIFY", 0) == 1);
-        inquiry::verify(&self.server.enqueuer, &self.source, address, hidden)
+        let reply = inquiry::verify(&self.server.enqueuer, &self.source, address, hidden);
+        self.inquired(&reply);
+        reply
     }
 
     fn expand(&mut self, list: &str) -> Reply {
-        inquiry::expand(&self.server.enqueuer, &self.source, list)
+        if let Err(refusal) = self.counts.verify() {
+            return said(refusal).reply;
+        }
+        let reply = inquiry::expand(&self.server.enqueuer, &self.source, list);
+        self.inquired(&reply);
+        reply
     }
 
     fn etrn(&mut self, target: &str) -> Reply {

@@ -168,6 +168,11 @@ impl World {
 
     /// A client whose session runs on a thread of its own.
     fn client(&self) -> Client {
+        self.client_of(false)
+    }
+
+    /// The same, on a port that speaks TLS from the first octet or not.
+    fn client_of(&self, tls: bool) -> Client {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (stream, peer) = listener.accept().unwrap();
@@ -176,7 +181,7 @@ impl World {
             service: ServiceName::new("SMTP").unwrap(),
             local: stream.local_addr().unwrap(),
             peer,
-            tls: false,
+            tls,
             accepted: 0,
             stream,
         };
@@ -499,6 +504,75 @@ fn a_certificate_that_cannot_be_read_is_454() {
         "454 4.7.1 TLS library initialization failure"
     );
     assert_eq!(client.say("NOOP"), "250 2.5.0 Ok.");
+}
+
+#[test]
+fn without_a_certificate_starttls_is_454_and_not_offered() {
+    let world = World::new(false, "");
+    let mut client = world.client();
+    client.reply();
+    assert!(!client.say("EHLO client.example").contains("STARTTLS"));
+    assert_eq!(
+        client.say("STARTTLS"),
+        "454 4.7.1 TLS library initialization failure"
+    );
+}
+
+#[test]
+fn a_port_that_speaks_tls_switches_channels_as_starttls_does() {
+    let files = tempfile::tempdir().unwrap();
+    let switch = "<group name=\"channel\" id=\"tcp_local\">\
+                  <option name=\"tlsswitchchannel\" type=\"string\">tcp_auth</option></group>";
+    let world = World::new(false, &format!("{}{switch}", certificate(files.path())));
+    for first in [false, true] {
+        let mut client = world.client_of(first);
+        if !first {
+            client.reply();
+            assert!(client.say("STARTTLS").starts_with("220 "));
+        }
+        let mut wire = Wire::new(client.0.into_inner(), None).unwrap();
+        let until = Instant::now() + Duration::from_secs(20);
+        let connector = Connector::opportunistic().unwrap();
+        wire.connect_tls(&connector, "mail.example.com", until)
+            .unwrap();
+        let mut client = SecureClient(wire);
+        // Behind the banner, of the port that begins with TLS.
+        let mut answer = client.say("MAIL FROM:<a@b.example>");
+        if answer.starts_with("220 ") {
+            answer = client.say("NOOP");
+        }
+        assert!(
+            answer.contains("530 5.7.0 No AUTH command has been given."),
+            "{first}: {answer}"
+        );
+    }
+}
+
+#[test]
+fn etrn_access_is_asked() {
+    let table = "<group name=\"mapping\" id=\"ETRN_ACCESS\"><option name=\"rule\" type=\"rule\">\
+                 <pattern>127.0.0.1|#*</pattern><template>$NNot$ for$ you</template></option></group>";
+    let world = World::new(false, table);
+    let mut client = world.client();
+    client.reply();
+    assert_eq!(client.say("ETRN #tcp_local"), "550 5.7.1 Not for you");
+}
+
+#[test]
+fn octets_that_were_not_announced_leave_a_record_of_the_refusal() {
+    let strict = "<group name=\"channel\" id=\"tcp_local\">\
+                  <option name=\"eightstrict\" type=\"novalue\"/></group>";
+    let world = World::new(false, strict);
+    let mut client = world.client();
+    client.reply();
+    client.say("MAIL FROM:<bob@elsewhere.example>");
+    client.say("RCPT TO:<ada@example.com>");
+    client.say("DATA");
+    let answer = client.say("Subject: x\r\n\r\nsch\u{f6}n\r\n.");
+    assert!(answer.starts_with("550 5.6.0 "), "{answer}");
+    let log = world.log();
+    assert!(log.contains(" J"), "{log}");
+    assert!(log.contains("rfc822;ada@example.com"), "{log}");
 }
 
 #[test]

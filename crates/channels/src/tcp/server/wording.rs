@@ -27,7 +27,7 @@ pub(super) fn port_refusal(text: &str) -> Refusal {
     let mut texts = vec![rest.to_owned()];
     texts.extend(lines.map(|line| {
         let line = line
-            .strip_prefix(&first[..first.len().min(3)])
+            .strip_prefix(first.get(..3).unwrap_or(""))
             .unwrap_or(line);
         line.trim_start_matches(['-', ' ']).to_owned()
     }));
@@ -69,6 +69,7 @@ mod tests {
             ("500 5.7.1 access denied", "500 5.7.1 access denied\r\n"),
             ("go away", "500 go away\r\n"),
             ("554 one~554 two", "554-one\r\n554 two\r\n"),
+            ("zu\u{e4}~zu\u{e4}", "500-zu\u{e4}\r\n500 zu\u{e4}\r\n"),
         ];
         for (text, wire) in table {
             let refusal = port_refusal(text);

@@ -108,6 +108,33 @@ fn a_refused_message_is_not_drained_for_ever() {
 }
 
 #[test]
+fn a_message_that_the_policy_has_refused_is_not_read_for_ever() {
+    let junk = "x\\r\\n".repeat(40_000);
+    for (command, answer) in [
+        (
+            "DATA",
+            "        S: 354 Enter mail, end with a single \".\".\n",
+        ),
+        ("BDAT 1000000", ""),
+    ] {
+        let mut policy = TestPolicy::new();
+        policy.room = 1000;
+        play_with(
+            policy,
+            &format!(
+                "{BEGIN}
+        C: {command}
+{answer}        C+ {junk}
+        S: 421 4.7.0 Too much input refused; closing connection.
+        S: <closed>
+        P: closed: Flood
+        "
+            ),
+        );
+    }
+}
+
+#[test]
 fn chunks_are_one_message() {
     play(&format!(
         "{BEGIN}

@@ -22,6 +22,10 @@ pub(crate) struct TestPolicy {
     recipients: Vec<String>,
     message: Vec<u8>,
     pub(crate) bad_commands_left: u32,
+    /// Tell the lines of bad commands.
+    pub(crate) tells_bad_commands: bool,
+    /// Octets of a message that are wanted.
+    pub(crate) room: usize,
 }
 
 pub(crate) fn negotiated() -> Negotiated {
@@ -53,6 +57,8 @@ impl TestPolicy {
             recipients: Vec::new(),
             message: Vec::new(),
             bad_commands_left: 100,
+            tells_bad_commands: false,
+            room: usize::MAX,
         }
     }
 
@@ -162,9 +168,13 @@ impl Policy for TestPolicy {
         self.tell(format!("long line: {treatment:?}"));
     }
 
-    fn data_chunk(&mut self, octets: &[u8]) {
+    fn data_chunk(&mut self, octets: &[u8]) -> bool {
         assert!(!octets.contains(&b'\r') && !octets.is_empty());
-        self.message.extend_from_slice(octets);
+        let wanted = self.message.len() + octets.len() <= self.room;
+        if wanted {
+            self.message.extend_from_slice(octets);
+        }
+        wanted
     }
 
     fn data_end(&mut self, summary: &DataSummary) -> Result<Stored, Refusal> {
@@ -227,7 +237,10 @@ impl Policy for TestPolicy {
         Reply::plain(250, format!("{} {argument}", verb.word()))
     }
 
-    fn bad_command(&mut self, _bad: &BadCommand<'_>) -> Option<Refusal> {
+    fn bad_command(&mut self, bad: &BadCommand<'_>) -> Option<Refusal> {
+        if self.tells_bad_commands {
+            self.tell(format!("bad: {}", bad.line));
+        }
         if self.bad_commands_left == 0 {
             let text = "Session bad command limit reached; disconnecting";
             return Some(Refusal::new(450, Status::new(4, 7, 0), text).and_close());

@@ -1,6 +1,7 @@
 //! Hostile lines.
 
-use super::play;
+use super::policy::TestPolicy;
+use super::{play, play_with};
 
 /// Each line alone, and its answer.
 fn each(table: &[(&str, &str)]) {
@@ -23,6 +24,21 @@ fn each_rcpt(table: &[(&str, &str)]) {
 const MAIL: &str = "501 5.5.2 Syntax error in MAIL FROM command.";
 const RCPT: &str = "501 5.5.2 Syntax error in RCPT TO command.";
 const OK: &str = "250 2.5.0 Address Ok.";
+
+#[test]
+fn a_path_has_its_own_limit() {
+    let mut policy = TestPolicy::new();
+    policy.limits.command_line = 1000;
+    let local = "a".repeat(499);
+    play_with(
+        policy,
+        &format!(
+            "S: 220 mx ESMTP
+            C: MAIL FROM:<{local}@b>
+            S: 501 5.5.2 Syntax error in MAIL FROM command: path is longer than 500 octets."
+        ),
+    );
+}
 
 #[test]
 fn senders() {

@@ -63,6 +63,35 @@ fn starttls_drops_what_came_with_it_and_forgets_the_transaction() {
 }
 
 #[test]
+fn no_password_is_told_with_a_bad_command() {
+    let mut policy = TestPolicy::new();
+    policy.tells_bad_commands = true;
+    play_with(
+        policy,
+        r#"
+        S: 220 mx ESMTP
+        C: AUTH PLAIN AGJvYgBzZWNyZXQ=
+        S: 538 5.7.11 Encryption required for requested authentication mechanism.
+        P: bad: AUTH PLAIN ***
+        C: auth	plain	AGJvYgBzZWNyZXQ= x
+        S: 501 5.5.2 Syntax error in AUTH command.
+        P: bad: auth plain ***
+        C: MAIL FROM:<a@b>
+        S: 250 2.5.0 Address Ok.
+        C: AUTH PLAIN AGJvYgBzZWNyZXQ=
+        S: 503 5.5.0 AUTH not permitted during a mail transaction.
+        P: bad: AUTH PLAIN ***
+        C: AUTH LOGIN
+        S: 503 5.5.0 AUTH not permitted during a mail transaction.
+        P: bad: AUTH LOGIN
+        C: DATA x
+        S: 503 5.5.0 No recipients have been specified.
+        P: bad: DATA x
+        "#,
+    );
+}
+
+#[test]
 fn a_certificate_that_cannot_be_used_leaves_the_session_in_clear() {
     play(
         r#"

@@ -112,9 +112,14 @@ fn comment(peer: &Peer<'_>) -> Option<String> {
     })
 }
 
+/// Most octets of a word that others have chosen: our line must fit into 998 octets
+/// (RFC 5322 §2.1.1), or the next host cuts it or refuses the message.
+const MAX_WORD: usize = 255;
+
 /// Octets that a word of a trace line cannot hold become `*`, each of them.
 fn word(text: &str) -> String {
     text.bytes()
+        .take(MAX_WORD)
         .map(|b| match b {
             b'(' | b')' | b';' | b'\\' => '*',
             _ if b.is_ascii_graphic() => char::from(b),
@@ -126,6 +131,7 @@ fn word(text: &str) -> String {
 /// The same within a comment, where a semicolon does no harm.
 fn in_comment(text: &str) -> String {
     text.bytes()
+        .take(MAX_WORD)
         .map(|b| match b {
             b'(' | b')' | b'\\' => '*',
             _ if b.is_ascii_graphic() => char::from(b),
@@ -300,6 +306,18 @@ mod tests {
             line.starts_with("Received: from b***x* (r*x* [10.0.0.1]) by"),
             "{line}"
         );
+    }
+
+    #[test]
+    fn no_line_of_ours_is_longer_than_mail_allows() {
+        let ip = "10.0.0.1".parse().unwrap();
+        let long = "x".repeat(4000);
+        let mut received = network(&long, Peer::Named(&long, ip));
+        received.recipient = Some(&long);
+        received.original_recipient = Some(&long);
+        received.original_sender = Some(&long);
+        let text = text(&received);
+        assert!(text.lines().all(|line| line.len() < 400), "{text}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::address::Address;
 use crate::names::ChannelName;
+use crate::status::Status;
 use serde::{Deserialize, Serialize};
 
 /// Processing priority, highest first. The number is the one of the queue file's `p;` record.
@@ -90,6 +91,27 @@ pub enum Ret {
     Headers,
 }
 
+/// What is settled already about a recipient that goes through the enqueue path once more (`w;`).
+/// Without it the address was checked as it was given, and what becomes of it was not.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Pending {
+    /// It could not be resolved when it was given, and nothing was checked.
+    Anew,
+    /// It could not be resolved when it came out of a list; what it was given as was checked.
+    Later,
+    /// It is a final address, and passed every check.
+    Checked,
+    /// It was refused, and nobody asks again.
+    Refused {
+        /// The reply code.
+        code: u16,
+        /// The enhanced status.
+        status: Status,
+        /// The text of the reply.
+        text: String,
+    },
+}
+
 /// One recipient of one message file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recipient {
@@ -105,6 +127,8 @@ pub struct Recipient {
     pub store_options: Option<String>,
     /// Host used for sorting if it is not the address's domain (`d;`).
     pub host: Option<String>,
+    /// What the enqueue path is to know when it sees the recipient again (`w;`).
+    pub pending: Option<Pending>,
 }
 
 impl Recipient {
@@ -118,6 +142,7 @@ impl Recipient {
             tags: Vec::new(),
             store_options: None,
             host: None,
+            pending: None,
         }
     }
 

@@ -1,14 +1,15 @@
 //! The envelope records at the front of a message file.
 //!
 //! Order of printing: `v u c s i h t p r q x a y`, `m` last, then for each recipient
-//! `j f n k o d` and the bare line. `q;` has a fixed width, because the size of a message that
+//! `j f n k o d w` and the bare line. `q;` has a fixed width, because the size of a message that
 //! went straight to its file is known only at the end and is written back; `h;` and `p;` need
 //! none, because a header comes whole before the first octet is written. Records with letters
 //! that this release does not use are kept and written again.
 
 use mta_envelope::address::Address;
-use mta_envelope::envelope::{Envelope, Notify, Priority, Recipient, Ret};
+use mta_envelope::envelope::{Envelope, Notify, Pending, Priority, Recipient, Ret};
 use mta_envelope::names::ChannelName;
+use mta_envelope::status::Status;
 
 use crate::error::Fault;
 use crate::name;
@@ -176,6 +177,9 @@ impl Printer {
         if let Some(host) = &recipient.host {
             self.record('d', host)?;
         }
+        if let Some(pending) = &recipient.pending {
+            self.record('w', &clean(&pending_text(pending)))?;
+        }
         for line in others {
             self.line(line, '@')?;
         }
@@ -187,6 +191,37 @@ impl Printer {
             self.line(address, '@')
         }
     }
+}
+
+fn pending_text(pending: &Pending) -> String {
+    match pending {
+        Pending::Anew => "anew".to_owned(),
+        Pending::Later => "later".to_owned(),
+        Pending::Checked => "checked".to_owned(),
+        Pending::Refused { code, status, text } => format!("{code} {status} {text}"),
+    }
+}
+
+fn pending(value: &str) -> Option<Pending> {
+    Some(match value {
+        "anew" => Pending::Anew,
+        "later" => Pending::Later,
+        "checked" => Pending::Checked,
+        reply => {
+            let (code, rest) = reply.split_once(' ')?;
+            let (status, text) = rest.split_once(' ')?;
+            let (status, rest) = Status::parse_prefix(status)?;
+            let code = code.parse().ok()?;
+            if !(400..600).contains(&code) || !rest.is_empty() {
+                return None;
+            }
+            Pending::Refused {
+                code,
+                status,
+                text: text.to_owned(),
+            }
+        }
+    })
 }
 
 enum Trouble {
@@ -230,6 +265,7 @@ struct Group {
     tags: Vec<String>,
     store_options: Option<String>,
     host: Option<String>,
+    pending: Option<Pending>,
     others: Vec<String>,
     started: bool,
 }
@@ -296,6 +332,7 @@ impl Parser {
             tags: group.tags,
             store_options: group.store_options,
             host: group.host,
+            pending: group.pending,
         });
         self.recipient_others.push(group.others);
         Ok(())
@@ -346,6 +383,10 @@ impl Group {
             'k' => self.tags = value.split(',').map(str::to_owned).collect(),
             'o' => self.store_options = Some(value.to_owned()),
             'd' => self.host = Some(value.to_owned()),
+            'w' => {
+                // What is known of it decides who is asked again: not a thing to guess.
+                self.pending = Some(pending(value).ok_or("no such state of a recipient")?);
+            }
             _ => self.others.push(line.to_owned()),
         }
         Ok(())

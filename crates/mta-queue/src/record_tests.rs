@@ -47,7 +47,7 @@ fn layout_is_the_documented_one() {
 fn unknown_records_are_kept() {
     let mut head = head(envelope());
     head.others = vec!["y;track 3600".into(), "z;later".into()];
-    head.recipient_others[0] = vec!["w;what".into()];
+    head.recipient_others[0] = vec!["b;what".into()];
     let printed = head.print().unwrap();
     assert_eq!(Head::parse(&printed).unwrap(), head);
 }
@@ -132,6 +132,21 @@ fn address() -> impl Strategy<Value = Address> {
         .prop_filter_map("an address", |text| Address::parse(&text).ok())
 }
 
+fn pending() -> impl Strategy<Value = Pending> {
+    prop_oneof![
+        Just(Pending::Anew),
+        Just(Pending::Later),
+        Just(Pending::Checked),
+        (400_u16..600, 4_u8..6, 0_u16..1000, "[ -~ö]{0,40}").prop_map(
+            |(code, class, detail, text)| Pending::Refused {
+                code,
+                status: Status::new(class, 7, detail),
+                text,
+            }
+        ),
+    ]
+}
+
 prop_compose! {
     fn recipients()(
         address in address(),
@@ -140,8 +155,9 @@ prop_compose! {
         tags in proptest::collection::vec("[a-z0-9]{1,8}", 0..3),
         store_options in proptest::option::of("[ -~]{0,30}"),
         host in proptest::option::of("[a-z0-9.]{0,20}"),
+        pending in proptest::option::of(pending()),
     ) -> Recipient {
-        Recipient { address, original, notify: Notify(notify), tags, store_options, host }
+        Recipient { address, original, notify: Notify(notify), tags, store_options, host, pending }
     }
 }
 

@@ -230,6 +230,17 @@ impl Header {
         before - self.fields.len()
     }
 
+    /// As [`Header::to_bytes`], giving the fields back on the way; with room for the empty line.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        let len: usize = self.fields.iter().map(|f| f.raw.len()).sum();
+        let mut bytes = Vec::with_capacity(len + 1);
+        for field in self.fields {
+            bytes.extend_from_slice(&field.raw);
+        }
+        bytes
+    }
+
     /// The lines, without the empty line that ends a header.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -264,6 +275,10 @@ pub enum Progress {
     TooLong,
 }
 
+/// What a field costs beside its octets: two words of the allocator, its entry and the room that
+/// a growing list keeps.
+const PER_FIELD: usize = 96;
+
 /// Cuts the header off a message that comes in pieces.
 #[derive(Debug)]
 pub struct Collector {
@@ -276,7 +291,8 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// A collector for headers of at most `limit` octets.
+    /// A collector for headers that need at most `limit` octets of memory: those of their lines,
+    /// and [`PER_FIELD`] for each field, so that a header of tiny lines is no way around the limit.
     #[must_use]
     pub const fn new(limit: usize) -> Self {
         Self {
@@ -306,6 +322,9 @@ impl Collector {
             used += part.len();
             if end.is_some() {
                 self.end_line();
+                if self.taken > self.limit {
+                    return Progress::TooLong;
+                }
             }
         }
         Progress::End { used }
@@ -327,8 +346,12 @@ impl Collector {
     }
 
     fn end_line(&mut self) {
+        let fields = self.header.len();
         match self.header.take(&self.line) {
-            Line::Taken => self.line.clear(),
+            Line::Taken => {
+                self.taken += PER_FIELD * (self.header.len() - fields);
+                self.line.clear();
+            }
             Line::Empty => {
                 self.ended = true;
                 self.line.clear();
@@ -435,6 +458,16 @@ mod tests {
         let mut collector = Collector::new(1000);
         assert_eq!(collector.push(&line), Progress::More);
         assert_eq!(collector.push(&line), Progress::TooLong);
+    }
+
+    #[test]
+    fn tiny_lines_count_for_what_they_cost() {
+        let mut collector = Collector::new(1000);
+        assert_eq!(collector.push(&b"a:\n".repeat(10)), Progress::More);
+        assert_eq!(collector.push(b"a:\n"), Progress::TooLong);
+        let mut collector = Collector::new(1000);
+        assert_eq!(collector.push(b"a:\n"), Progress::More);
+        assert_eq!(collector.push(&b" b\n".repeat(200)), Progress::More);
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::name;
 use crate::record::Head;
 
 /// Most octets of a message that a draft keeps in memory.
-pub const IN_MEMORY: usize = 256 * 1024;
+pub const IN_MEMORY: usize = 128 * 1024;
 
 /// Octets collected before a large message's file is written to.
 const CHUNK: usize = 64 * 1024;
@@ -67,7 +67,10 @@ pub struct Draft {
     spill: Option<Spill>,
     size: u64,
     ends_with_newline: bool,
-    has_header: bool,
+    /// Octets of the header without the empty line, once it is there.
+    header: Option<usize>,
+    /// Header lines that came when the header was in the file already.
+    late: Vec<u8>,
     given_up: bool,
 }
 
@@ -99,7 +102,8 @@ impl Draft {
             spill: None,
             size: 0,
             ends_with_newline: true,
-            has_header: false,
+            header: None,
+            late: Vec::new(),
             given_up: false,
         }
     }
@@ -114,15 +118,54 @@ impl Draft {
         message_id: Option<&str>,
         priority: Priority,
     ) -> Result<(), QueueError> {
-        if self.has_header || self.size > 0 {
+        self.whole_header(header.to_vec(), message_id, priority)
+    }
+
+    /// As [`Draft::header`], without a second copy.
+    ///
+    /// # Errors
+    /// As [`Draft::header`].
+    pub fn whole_header(
+        &mut self,
+        header: Vec<u8>,
+        message_id: Option<&str>,
+        priority: Priority,
+    ) -> Result<(), QueueError> {
+        if self.header.is_some() || self.size > 0 {
             return Err(QueueError::Order);
         }
-        self.has_header = true;
+        self.header = Some(header.len().saturating_sub(b"\n".len()));
         for plan in &mut self.plans {
             plan.envelope.priority = priority;
             plan.envelope.message_id = message_id.map(str::to_owned);
         }
-        self.body(header)
+        if header.len() > IN_MEMORY {
+            return self.body(&header);
+        }
+        self.size = header.len() as u64;
+        self.ends_with_newline = header.last().is_none_or(|last| *last == b'\n');
+        self.memory = header;
+        Ok(())
+    }
+
+    /// Adds a header line, with its line end, behind the others, however much of the body has
+    /// come. A message that has gone to its file already is copied once more for that at the
+    /// commit.
+    ///
+    /// # Errors
+    /// [`QueueError::Order`] before the header.
+    pub fn late_header(&mut self, line: &[u8]) -> Result<(), QueueError> {
+        let Some(end) = self.header else {
+            return Err(QueueError::Order);
+        };
+        if self.spill.is_some() {
+            self.late.extend_from_slice(line);
+            return Ok(());
+        }
+        self.memory.splice(end..end, line.iter().copied());
+        self.header = Some(end + line.len());
+        self.size += line.len() as u64;
+        Ok(())
     }
 
     /// Takes the next part of the body: lines that end with LF, in pieces of any length.
@@ -277,22 +320,31 @@ impl Draft {
         let Some(mut spill) = self.spill.take() else {
             return Err(QueueError::GivenUp);
         };
+        let content = self.size;
+        self.size += self.late.len() as u64;
         for plan in &mut self.plans {
             plan.envelope.size = self.size;
         }
-        // The head again, now with its size; it is as long as before.
-        spill.head.envelope.size = self.size;
-        let head = print(&spill.head)?;
-        debug_assert_eq!(
-            head.len() as u64,
-            spill.head_len,
-            "the size has a fixed width"
-        );
         let Some(plan) = self.plans.first() else {
             return Err(QueueError::NoRecipients);
         };
+        let head = if self.late.is_empty() {
+            // The head again, now with its size; it is as long as before.
+            spill.head.envelope.size = self.size;
+            let head = print(&spill.head)?;
+            debug_assert_eq!(
+                head.len() as u64,
+                spill.head_len,
+                "the size has a fixed width"
+            );
+            spill.fresh.write_back(&head)?;
+            head
+        } else {
+            let (whole, head) = self.with_late_headers(&spill, plan, content)?;
+            spill = whole;
+            head
+        };
         let tail_bytes = tail(end(&head, spill.crc, &spill.head), plan);
-        spill.fresh.write_back(&head)?;
         spill.fresh.write(&tail_bytes)?;
         let mut files = Vec::with_capacity(self.plans.len());
         for plan in &self.plans[1..] {
@@ -300,6 +352,42 @@ impl Draft {
         }
         files.insert(0, spill.fresh);
         Ok(files)
+    }
+
+    /// Head and content of the first file, of `len` octets, once more, with the late header
+    /// lines in their place. The head is returned as it was written.
+    fn with_late_headers(
+        &self,
+        old: &Spill,
+        plan: &Plan,
+        len: u64,
+    ) -> Result<(Spill, Vec<u8>), QueueError> {
+        let fresh = Fresh::create(&self.queue, plan)?;
+        let head = Head::new(
+            fresh.unique.clone(),
+            plan.envelope.clone(),
+            old.head.boundary.clone(),
+        );
+        let bytes = print(&head)?;
+        fresh.write(&bytes)?;
+        let header = self.header.unwrap_or(0) as u64;
+        let file = old.fresh.written.file();
+        let content = Slice::new(file, old.head_len, header)
+            .chain(self.late.as_slice())
+            .chain(Slice::new(file, old.head_len + header, len - header));
+        let mut to = Summed {
+            file: fresh.written.file(),
+            crc: 0,
+        };
+        copy_all(content, &mut to).map_err(|error| fresh.error(error))?;
+        let spill = Spill {
+            crc: to.crc,
+            head_len: bytes.len() as u64,
+            watch: BoundaryWatch::new(&head.boundary),
+            fresh,
+            head,
+        };
+        Ok((spill, bytes))
     }
 
     fn copy(&self, spill: &Spill, plan: &Plan) -> Result<Fresh, QueueError> {
@@ -419,7 +507,25 @@ fn end_behind(crc: u32, head: &Head) -> Vec<u8> {
     bytes
 }
 
-pub(crate) fn copy_all(mut from: impl Read, mut to: &File) -> io::Result<()> {
+/// A file that is written to, and the checksum of what was written.
+struct Summed<'a> {
+    file: &'a File,
+    crc: u32,
+}
+
+impl Write for Summed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.crc = crc32c::crc32c_append(self.crc, &bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+pub(crate) fn copy_all(mut from: impl Read, mut to: impl Write) -> io::Result<()> {
     let mut buffer = vec![0; CHUNK];
     loop {
         let got = from.read(&mut buffer)?;

@@ -13,8 +13,10 @@ use std::io::{self, Read as _};
 use std::sync::Arc;
 
 use mta_channel::dequeue::{Deliverer, JobThread, Message, run_master};
-use mta_channel::enqueue::{Enqueuer, MailParams, RcptParams, Refusal, Source, Transaction};
-use mta_envelope::envelope::{Envelope, Notify, Recipient};
+use mta_channel::enqueue::{
+    Checked, Enqueuer, MailParams, RcptParams, Refusal, Source, Transaction,
+};
+use mta_envelope::envelope::{Envelope, Notify, Pending, Recipient};
 use mta_envelope::names::ChannelName;
 use mta_envelope::status::{Outcome, Report, Status};
 
@@ -58,8 +60,12 @@ impl Deliverer for Again {
             .recipients
             .iter()
             .map(|recipient| {
-                let accepted =
-                    transaction.recipient(recipient.address.as_str(), &parameters(recipient));
+                let accepted = match refused(recipient) {
+                    Some(refusal) => Err(refusal),
+                    None => {
+                        transaction.recipient(recipient.address.as_str(), &parameters(recipient))
+                    }
+                };
                 message.debug(|| match &accepted {
                     Ok(_) => format!("{}: accepted", recipient.address),
                     Err(refusal) => format!("{}: {refusal}", recipient.address),
@@ -87,6 +93,7 @@ impl Again {
         let mut source = Source::internal(self.source_channel(envelope), &envelope.user);
         source.authenticated.clone_from(&envelope.authenticated);
         source.thread = Some(self.thread);
+        source.reprocessing = !is_visible(&self.channel);
         let params = MailParams {
             ret: envelope.ret,
             envelope_id: Some(envelope.id.clone()),
@@ -101,7 +108,9 @@ impl Again {
 
     /// The channel that the message is said to come from.
     fn source_channel(&self, envelope: &Envelope) -> ChannelName {
-        if is_visible(&self.channel) {
+        // Checks that are still to be made are made of the channel that it came from.
+        let unchecked = |recipient: &Recipient| recipient.pending == Some(Pending::Anew);
+        if is_visible(&self.channel) && !envelope.recipients.iter().any(unchecked) {
             self.channel.clone()
         } else {
             envelope.source_channel.clone()
@@ -114,13 +123,27 @@ fn is_visible(channel: &ChannelName) -> bool {
     channel.as_str() == "process" || channel.as_str().starts_with("process_")
 }
 
-/// What the sender asked for this recipient. It was checked when the message came in.
+/// What the sender asked for this recipient, and what is known of it already.
 fn parameters(recipient: &Recipient) -> RcptParams {
     let explicit = recipient.notify != Notify::default();
     RcptParams {
         notify: explicit.then_some(recipient.notify),
         original: recipient.original.clone(),
-        trusted: true,
+        checked: match recipient.pending {
+            Some(Pending::Anew) => Checked::Nothing,
+            Some(Pending::Later | Pending::Refused { .. }) | None => Checked::AsGiven,
+            Some(Pending::Checked) => Checked::Everything,
+        },
+        tags: recipient.tags.clone(),
+        store_options: recipient.store_options.clone(),
+    }
+}
+
+/// The refusal that a recipient brings along.
+fn refused(recipient: &Recipient) -> Option<Refusal> {
+    match &recipient.pending {
+        Some(Pending::Refused { code, status, text }) => Some(Refusal::new(*code, *status, text)),
+        Some(Pending::Anew | Pending::Later | Pending::Checked) | None => None,
     }
 }
 
@@ -181,16 +204,31 @@ mod tests {
     }
 
     fn again(channel: &str, recipients: &[&str]) -> (World, Vec<Outcome>) {
+        let envelope = World::envelope(
+            "zoe@example.edu",
+            mta_log::time::now_seconds() - DAY,
+            recipients,
+        );
+        again_with(channel, &envelope)
+    }
+
+    fn pending(address: &str, pending: Pending) -> Recipient {
+        Recipient {
+            pending: Some(pending),
+            ..Recipient::new(Address::parse(address).unwrap())
+        }
+    }
+
+    fn again_with(channel: &str, envelope: &Envelope) -> (World, Vec<Outcome>) {
         let world = World::new();
         let mut deliverer = Again {
             enqueuer: world.enqueuer.clone(),
             channel: ChannelName::new(channel).unwrap(),
             thread: 1,
         };
-        let envelope = World::envelope("zoe@example.edu", world.now() - DAY, recipients);
         let debug = DebugLog::off();
         let mut content = Text;
-        let mut message = Message::new(&envelope, &mut content, "ZZx.00", "", &debug);
+        let mut message = Message::new(envelope, &mut content, "ZZx.00", "", &debug);
         let outcomes = deliverer.deliver(&mut message);
         (world, outcomes)
     }
@@ -220,6 +258,72 @@ mod tests {
             let earlier = format!("\nt;{}\n", world.now() - DAY - 1);
             assert!(text.contains(&arrived) || text.contains(&earlier), "{text}");
             assert!(text.contains("Received: from "), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_was_put_off_is_not_put_off_again() {
+        let (world, outcomes) = again("reprocess", &["later@example.com"]);
+        assert_eq!(outcomes, [Outcome::Requeued]);
+        assert!(world.files("reprocess").is_empty());
+        assert_eq!(world.files("ims-ms").len(), 1);
+        assert_eq!(world.files("tcp_local").len(), 1);
+        let (world, _) = again("process", &["later@example.com"]);
+        assert_eq!(world.files("reprocess").len(), 1);
+    }
+
+    #[test]
+    fn members_that_are_refused_come_back_with_their_refusal() {
+        let (world, outcomes) = again("reprocess", &["mixed@example.com"]);
+        assert_eq!(outcomes, [Outcome::Requeued]);
+        assert_eq!(world.files("ims-ms").len(), 1);
+        assert!(world.files("tcp_local").is_empty());
+        let files = world.files("reprocess");
+        assert_eq!(files.len(), 1);
+        for record in [
+            "\nw;550 5.7.1 Not there: mixed@example.com\nx@secret.example\n",
+            "\nw;550 5.1.1 unknown or illegal alias: mixed@example.com\nnobody@example.com\n",
+        ] {
+            assert!(
+                files[0].1.contains(record),
+                "{record} not in {}",
+                files[0].1
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_known_of_a_recipient_decides_who_is_asked() {
+        let mut envelope = World::envelope("zoe@example.edu", 1_700_000_000, &[]);
+        let refused = Pending::Refused {
+            code: 550,
+            status: Status::new(5, 7, 1),
+            text: "no".into(),
+        };
+        envelope.recipients = vec![
+            pending("ada@example.com", refused),
+            pending("ada@far.example", Pending::Anew),
+            pending("ada@secret.example", Pending::Later),
+            pending("bob@secret.example", Pending::Checked),
+            pending("bob@far.example", Pending::Later),
+        ];
+        for channel in ["reprocess", "process"] {
+            let (world, outcomes) = again_with(channel, &envelope);
+            for (outcome, reason) in outcomes.iter().zip([
+                "no",
+                "Relaying not allowed: ada@far.example",
+                "Not there: ada@secret.example",
+            ]) {
+                assert!(
+                    matches!(outcome, Outcome::Failed(report) if report.reason == reason),
+                    "{channel} {outcome:?}"
+                );
+            }
+            assert_eq!(outcomes[3..], [Outcome::Requeued, Outcome::Requeued]);
+            let files = world.files("tcp_local");
+            assert!(files[0].1.contains("\nbob@secret.example\n"));
+            assert!(files[0].1.contains("\nbob@far.example\n"));
+            assert!(world.files("ims-ms").is_empty());
         }
     }
 

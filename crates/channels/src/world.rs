@@ -37,6 +37,12 @@ const CONFIG: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <option name="rule" type="rule"><pattern>ims-ms-daemon</pattern><template>$U%$H@ims-ms-daemon</template></option>
 <option name="rule" type="rule"><pattern>.</pattern><template>$U%$H@tcp-daemon</template></option>
 </group>
+<group name="mapping" id="ORIG_SEND_ACCESS">
+<option name="rule" type="rule"><pattern>tcp_local|*|tcp_local|*</pattern><template>$NRelaying$ not$ allowed</template></option>
+</group>
+<group name="mapping" id="SEND_ACCESS">
+<option name="rule" type="rule"><pattern>*|*|tcp_local|*@secret.example</pattern><template>$NNot$ there</template></option>
+</group>
 </role>
 </configuration>
 "#;
@@ -50,6 +56,21 @@ dn: uid=ada,o=example.com
 objectClass: inetMailUser
 uid: ada
 mail: ada@example.com
+
+dn: cn=later,o=example.com
+objectClass: inetMailGroup
+mail: later@example.com
+mailDeliveryOption: members_offline
+mgrpRFC822MailMember: ada@example.com
+mgrpRFC822MailMember: x@far.example
+
+dn: cn=mixed,o=example.com
+objectClass: inetMailGroup
+mail: mixed@example.com
+mailDeliveryOption: members_offline
+mgrpRFC822MailMember: ada@example.com
+mgrpRFC822MailMember: x@secret.example
+mgrpRFC822MailMember: nobody@example.com
 ";
 
 pub(crate) struct World {

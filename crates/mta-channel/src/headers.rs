@@ -67,14 +67,14 @@ pub(crate) fn finish(mut header: Header, facts: &Facts<'_>) -> Result<Finished, 
     mend_dates(&mut header, facts);
     add_missing(&mut header, facts)?;
     for line in facts.added {
-        if let Some((name, value)) = line.split_once(':') {
-            header.append(Field::folded(name.trim(), value.trim()));
+        if let Some(field) = added(line) {
+            header.append(field);
         }
     }
     let message_id = header.get("Message-id").and_then(message_id);
     let priority = header.get("Priority").map_or(Priority::Normal, priority);
     header.prepend(received(facts));
-    let mut bytes = header.to_bytes();
+    let mut bytes = header.into_bytes();
     bytes.push(b'\n');
     Ok(Finished {
         header: bytes,
@@ -82,6 +82,12 @@ pub(crate) fn finish(mut header: Header, facts: &Facts<'_>) -> Result<Finished, 
         priority,
         held,
     })
+}
+
+/// A line to add, given without its line end, as a field.
+pub(crate) fn added(line: &str) -> Option<Field> {
+    let (name, value) = line.split_once(':')?;
+    Some(Field::folded(name.trim(), value.trim()))
 }
 
 fn hop_limits(config: &Config) -> HopLimits {

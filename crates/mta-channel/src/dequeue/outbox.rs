@@ -20,7 +20,7 @@ use mta_queue::history::Attempt;
 use super::attempt::full;
 use super::notices::{About, NoticeSender};
 use super::settle::report;
-use crate::enqueue::{Enqueuer, MailParams, MessageWriter, RcptParams, Refusal, Source};
+use crate::enqueue::{Checked, Enqueuer, MailParams, MessageWriter, RcptParams, Refusal, Source};
 use crate::notify::{Addressee, Notice, Portion};
 
 /// Most lines of history that a notice shows of a recipient, the latest ones.
@@ -61,7 +61,8 @@ impl NoticeSender for Outbox {
         let recipient = RcptParams {
             notify: Some(Notify(Notify::NEVER | Notify::EXPLICIT)),
             original: None,
-            trusted: true,
+            checked: Checked::Everything,
+            ..RcptParams::default()
         };
         transaction.recipient(to.as_str(), &recipient)?;
         let mut writer = transaction.message()?;

@@ -178,18 +178,20 @@ fn verdict(decision: &AccessDecision) -> String {
 
 fn refused(refusal: &AccessRefusal, address: &str) -> Refusal {
     let text = refusal.text.trim();
-    if refusal.status.is_temporary() {
+    let refusal = if refusal.status.is_temporary() {
         Refusal::temporary(refusal.status, text, address)
     } else {
         Refusal::permanent(refusal.status, text, address)
-    }
+    };
+    refusal.by_table()
 }
 
 /// An answer that depends on a check we cannot make is no permission.
 fn supported(decision: &AccessDecision, address: &str) -> Result<(), Refusal> {
     if decision.group.is_some() {
         let text = "group membership cannot be checked here";
-        return Err(Refusal::temporary(Status::new(4, 3, 5), text, address));
+        let refusal = Refusal::temporary(Status::new(4, 3, 5), text, address);
+        return Err(refusal.by_table());
     }
     Ok(())
 }

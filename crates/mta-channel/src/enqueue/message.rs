@@ -1,10 +1,12 @@
 //! The message itself, from its first octet to the moment it is safe.
 //!
 //! Octets come in pieces of any length, lines end in LF. The header is kept until it is
-//! complete, and with it the first 64 KiB of the body, in which a long line may still call for
+//! complete, and with it the first 32 KiB of the body, in which a long line may still call for
 //! one more header line. Then fix-ups, our trace line and the loop counts are settled, and from
 //! there on everything goes straight into the draft of the queue files. A message that cannot be
 //! taken is remembered as such and nothing more of it is kept.
+//!
+//! Header, early body and draft together take no more than 256 KiB of memory at any moment.
 
 use super::fault::over_transaction_limit;
 use super::hints;
@@ -19,11 +21,12 @@ use mta_log::record::{Action, MessageRecord, Record, transport};
 use mta_message::header::{Collector, Header, Progress};
 use mta_queue::enqueue::{Draft, Placed, Plan};
 
-/// Largest header, in octets: with a body as large, a session stays within its 512 KiB.
-const MAX_HEADER: usize = 256 * 1024;
+/// Memory for a header from outside, in octets. What comes back from a queue of ours has got
+/// lines of ours since, and may have twice as much.
+const MAX_HEADER: usize = 128 * 1024;
 
 /// Octets of the body that are kept while the header may still change.
-const EARLY: usize = 64 * 1024;
+const EARLY: usize = 32 * 1024;
 
 /// A message that is being received.
 #[must_use = "a message is nowhere until it is finished"]
@@ -45,6 +48,8 @@ enum State {
     Early(Header, Vec<u8>),
     Body(Box<Draft>),
     Failed(Refusal),
+    /// Larger than this limit; how much larger is known at the end.
+    TooLarge(u64),
 }
 
 /// A message that is safe.
@@ -57,22 +62,29 @@ pub struct Enqueued {
 }
 
 impl MessageWriter {
-    pub(super) const fn new(transaction: Transaction, groups: Vec<Group>) -> Self {
+    pub(super) fn new(transaction: Transaction, groups: Vec<Group>) -> Self {
+        let ours = transaction.source.peer.is_none();
+        let limit = MAX_HEADER * if ours { 2 } else { 1 };
         Self {
             transaction,
             groups,
-            state: State::Header(Collector::new(MAX_HEADER)),
+            state: State::Header(Collector::new(limit)),
             octets: 0,
             lines: 0,
             chunked: false,
         }
     }
 
-    /// Adds a header line of ours, without its line end. Lost when more than 64 KiB of the body
-    /// have come already.
+    /// Adds a header line of ours, without its line end.
     pub fn add_header(&mut self, line: &str) {
-        if !self.transaction.headers.iter().any(|known| known == line) {
-            self.transaction.headers.push(line.to_owned());
+        if self.transaction.headers.iter().any(|known| known == line) {
+            return;
+        }
+        self.transaction.headers.push(line.to_owned());
+        if let (State::Body(draft), Some(field)) = (&mut self.state, headers::added(line))
+            && let Err(error) = draft.late_header(field.raw())
+        {
+            self.state = State::Failed(self.transaction.queue_trouble(&error));
         }
     }
 
@@ -98,8 +110,9 @@ impl MessageWriter {
         self.transaction
     }
 
-    /// Takes the next octets.
-    pub fn write(&mut self, octets: &[u8]) {
+    /// Takes the next octets. False if the message is refused already: nothing more of it is
+    /// kept, and [`MessageWriter::finish`] tells why.
+    pub fn write(&mut self, octets: &[u8]) -> bool {
         let lines = octets.iter().filter(|octet| **octet == b'\n').count() as u64;
         self.octets += octets.len() as u64 + lines;
         self.lines += lines;
@@ -128,8 +141,9 @@ impl MessageWriter {
                     self.state = State::Failed(self.transaction.queue_trouble(&error));
                 }
             }
-            State::Failed(_) => {}
+            State::Failed(_) | State::TooLarge(_) => {}
         }
+        !matches!(self.state, State::Failed(_) | State::TooLarge(_))
     }
 
     /// Makes everything durable, writes the records, leaves the hints.
@@ -146,6 +160,7 @@ impl MessageWriter {
                 .commit()
                 .map_err(|error| self.transaction.queue_trouble(&error)),
             State::Failed(refusal) => Err(refusal),
+            State::TooLarge(limit) => Err(over_transaction_limit(self.octets, limit)),
             State::Header(_) | State::Early(..) => Err(unfinished()),
         };
         let placed = committed.inspect_err(|refusal| self.transaction.record_refusal(refusal))?;
@@ -163,12 +178,12 @@ impl MessageWriter {
     }
 
     fn check_limits(&mut self) {
-        if matches!(self.state, State::Failed(_)) {
+        if matches!(self.state, State::Failed(_) | State::TooLarge(_)) {
             return;
         }
         let limit = self.transaction.size_limit;
         if let Some(limit) = limit.filter(|limit| self.octets > *limit) {
-            self.state = State::Failed(over_transaction_limit(self.octets, limit));
+            self.state = State::TooLarge(limit);
             return;
         }
         let limit = self.transaction.line_limit;
@@ -185,7 +200,11 @@ impl MessageWriter {
         if let State::Header(collector) = std::mem::replace(&mut self.state, taken) {
             let (header, mut start) = collector.finish();
             start.extend_from_slice(body);
+            let early = start.len() <= EARLY;
             self.state = State::Early(header, start);
+            if !early {
+                self.open();
+            }
         }
     }
 
@@ -228,7 +247,7 @@ impl MessageWriter {
         let mut draft = self.transaction.shared.queue.draft(self.plans(&finished));
         let id = finished.message_id.as_deref();
         draft
-            .header(&finished.header, id, finished.priority)
+            .whole_header(finished.header, id, finished.priority)
             .and_then(|()| draft.body(body))
             .map_err(|error| self.transaction.queue_trouble(&error))?;
         Ok(Box::new(draft))

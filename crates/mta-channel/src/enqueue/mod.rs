@@ -38,7 +38,7 @@ pub use message::{Enqueued, MessageWriter};
 pub use refusal::Refusal;
 pub use resolve::{Context, Destination, Effects, Question, Resolution, resolve};
 pub use rewriting::{Rewriter, Routed};
-pub use source::{MailParams, Peer, Protocol, RcptParams, ReverseName, Source};
+pub use source::{Checked, MailParams, Peer, Protocol, RcptParams, ReverseName, Source};
 pub use trace::{Silent, Step, Trace};
 pub use transaction::{Accepted, Transaction, source_limit};
 

@@ -1,5 +1,6 @@
 //! A negative answer to one step of an enqueue.
 
+use mta_envelope::envelope::Pending;
 use mta_envelope::status::Status;
 use std::fmt;
 
@@ -17,6 +18,9 @@ pub struct Refusal {
     pub text: String,
     /// The session ends with this answer.
     pub close: bool,
+    /// An access table said so, by what it knew of the connection. Nobody who knows less may ask
+    /// again in the hope of a better answer.
+    pub by_table: bool,
 }
 
 impl Refusal {
@@ -28,7 +32,15 @@ impl Refusal {
             status,
             text: text.into(),
             close: false,
+            by_table: false,
         }
+    }
+
+    /// Same refusal, from an access table.
+    #[must_use]
+    pub(super) const fn by_table(mut self) -> Self {
+        self.by_table = true;
+        self
     }
 
     /// Same refusal, and the session ends.
@@ -48,6 +60,17 @@ impl Refusal {
     #[must_use]
     pub fn temporary(status: Status, text: &str, address: &str) -> Self {
         Self::new(452, status, format!("{text}: {address}"))
+    }
+
+    /// What a recipient that is accepted all the same takes along: the refusal, if it stands.
+    #[must_use]
+    pub(super) fn lasting(&self) -> Option<Pending> {
+        let stands = self.by_table || !self.is_temporary();
+        stands.then(|| Pending::Refused {
+            code: self.code,
+            status: self.status,
+            text: self.text.clone(),
+        })
     }
 
     /// Whether a later attempt may succeed.

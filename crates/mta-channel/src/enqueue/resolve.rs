@@ -15,12 +15,13 @@ use super::expand::Expansion;
 use super::fault::{Fault, SizeLimit};
 use super::refusal::Refusal;
 use super::rewriting::{Rewriter, Routed};
-use super::source::{RcptParams, ReverseName, Source};
+use super::source::{Checked, RcptParams, ReverseName, Source};
 use super::trace::{Step, Trace, tell};
 use mta_config::{Channel, ChannelOption, Config};
 use mta_directory::Directory;
 use mta_envelope::address::Address;
 use mta_envelope::domain::to_literal;
+use mta_envelope::envelope::Pending;
 use mta_envelope::names::ChannelName;
 use mta_envelope::status::Status;
 use std::time::Duration;
@@ -70,6 +71,9 @@ pub struct Destination {
     pub store_options: Option<String>,
     /// Conversion tags.
     pub tags: Vec<String>,
+    /// What is to be known of it when it comes back from the reprocess channel; such a
+    /// destination was not taken by the channel that it is meant for.
+    pub pending: Option<Pending>,
 }
 
 /// What access tables asked for beside yes and no; empty most of the time.
@@ -138,11 +142,18 @@ fn find(
     let rewriter = Rewriter::new(context, &question.source.channel);
     let routed = rewriter.forward(original.as_str(), question.recipient, trace)?;
     let mut effects = Effects::default();
-    if !question.params.trusted {
+    if question.params.checked == Checked::Nothing {
         let stage = Stage::Original;
         access::recipient(context, question, stage, &routed, &mut effects, trace)?;
     }
-    let (destinations, limits) = Expansion::new(context, question, &rewriter, trace).of(&routed)?;
+    let (mut destinations, limits) =
+        Expansion::new(context, question, &rewriter, trace).of(&routed)?;
+    if is_reprocess(&routed.channel) && !question.source.reprocessing {
+        // Rewriting could not tell the channel yet: what was asked was not asked about that.
+        for destination in &mut destinations {
+            destination.pending.get_or_insert(Pending::Anew);
+        }
+    }
     let mut resolution = Resolution {
         original,
         rewritten: routed.address,
@@ -164,7 +175,7 @@ fn settle(
     resolution: &mut Resolution,
     trace: &mut dyn Trace,
 ) -> Result<(), Refusal> {
-    let mut first_refusal = None;
+    let mut refused = Vec::new();
     let mut allowed = Vec::with_capacity(resolution.destinations.len());
     for mut destination in std::mem::take(&mut resolution.destinations) {
         match settle_one(context, question, &mut destination, resolution, trace) {
@@ -182,18 +193,50 @@ fn settle(
                     address: destination.address.to_string(),
                     refusal: refusal.to_string(),
                 });
-                first_refusal.get_or_insert(refusal);
+                refused.push((destination, refusal));
             }
         }
     }
-    match first_refusal {
-        // One good address makes the recipient good, as in a list with one member too many.
-        Some(refusal) if allowed.is_empty() => Err(refusal),
-        Some(_) | None => {
-            resolution.destinations = allowed;
-            Ok(())
-        }
+    if let (true, Some((_, refusal))) = (allowed.is_empty(), refused.first()) {
+        return Err(refusal.clone());
     }
+    // One good address makes the recipient good. The others are returned one by one.
+    for (destination, refusal) in refused {
+        allowed.push(returned(context, destination, refusal, trace)?);
+    }
+    resolution.destinations = allowed;
+    Ok(())
+}
+
+/// A destination that was refused while others of the same recipient were not: the reprocess
+/// channel takes it, and returns it with this refusal.
+fn returned(
+    context: Context<'_>,
+    mut destination: Destination,
+    refusal: Refusal,
+    trace: &mut dyn Trace,
+) -> Result<Destination, Refusal> {
+    let name = ChannelName::new("reprocess").ok();
+    let Some(channel) = name.and_then(|name| context.config.channel(&name)) else {
+        return Err(refusal);
+    };
+    tell(trace, || Step::Note {
+        text: format!(
+            "{} is left to {}: {refusal}",
+            destination.address,
+            channel.name()
+        ),
+    });
+    channel.name().clone_into(&mut destination.channel);
+    channel.official_host().clone_into(&mut destination.host);
+    destination.pending = Some(Pending::Refused {
+        code: refusal.code,
+        status: refusal.status,
+        text: refusal.text,
+    });
+    destination.held = None;
+    destination.store_options = None;
+    Ok(destination)
 }
 
 /// Whether the destination stays; discarded ones do not.
@@ -204,12 +247,15 @@ fn settle_one(
     resolution: &mut Resolution,
     trace: &mut dyn Trace,
 ) -> Result<bool, Refusal> {
+    if destination.pending.is_some() {
+        return Ok(true);
+    }
     if question.source.reprocessing && is_reprocess(&destination.channel) {
         // Round and round at full speed would be no help: the file waits for its next turn.
         return Err(Fault::AliasTemporary.refuse(context.config, question.recipient));
     }
     let mut effects = Effects::default();
-    if !question.params.trusted {
+    if question.params.checked != Checked::Everything {
         let routed = Routed {
             address: destination.address.clone(),
             channel: destination.channel.clone(),

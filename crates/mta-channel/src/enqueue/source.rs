@@ -143,6 +143,23 @@ pub struct RcptParams {
     pub notify: Option<Notify>,
     /// ORCPT=: type and decoded address.
     pub original: Option<(String, String)>,
-    /// The address was checked when it came in: no access checks again (reprocess, notices).
-    pub trusted: bool,
+    /// Which access checks it has behind it.
+    pub checked: Checked,
+    /// Conversion tags that it has already (reprocess).
+    pub tags: Vec<String>,
+    /// The `o;` record of a final address (reprocess).
+    pub store_options: Option<String>,
+}
+
+/// Which access checks a recipient has behind it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Checked {
+    /// None: it comes from outside.
+    #[default]
+    Nothing,
+    /// Those of the address as it was given, when the message came in (reprocess). What it
+    /// expands to is checked as ever.
+    AsGiven,
+    /// All of them, or there is nothing to check (notices).
+    Everything,
 }

@@ -6,7 +6,7 @@
 
 use mta_config::{Channel, ChannelOption, Config};
 use mta_envelope::address::Address;
-use mta_envelope::envelope::{Notify, Recipient};
+use mta_envelope::envelope::{Notify, Pending, Recipient};
 use mta_envelope::names::ChannelName;
 use std::collections::HashMap;
 
@@ -84,10 +84,20 @@ pub(super) fn split(config: &Config, addressed: Vec<Addressed>) -> Vec<Group> {
     groups
 }
 
+/// Where a copy of the message comes to lie.
+#[derive(PartialEq, Eq, Hash)]
+struct Mailplace {
+    channel: ChannelName,
+    mailbox: String,
+    store_options: Option<String>,
+    pending: Option<Pending>,
+}
+
 /// Merges recipients that would get the same message twice in the same place. What one of them
-/// wants to be told is told; the first one's original address stays.
+/// wants to be told is told; the first one's original address stays. Somebody who is addressed
+/// directly is served as that, whatever a list wants for its members.
 pub(super) fn merge(addressed: &mut Vec<Addressed>) {
-    let mut first: HashMap<(ChannelName, String, Option<String>), usize> = HashMap::new();
+    let mut first: HashMap<Mailplace, usize> = HashMap::new();
     let mut kept: Vec<Addressed> = Vec::with_capacity(addressed.len());
     for one in addressed.drain(..) {
         let address = &one.recipient.address;
@@ -95,19 +105,14 @@ pub(super) fn merge(addressed: &mut Vec<Addressed>) {
             Some((local, domain)) => format!("{local}@{}", domain.to_ascii_lowercase()),
             None => address.as_str().to_owned(),
         };
-        let place = (
-            one.channel.clone(),
+        let place = Mailplace {
+            channel: one.channel.clone(),
             mailbox,
-            one.recipient.store_options.clone(),
-        );
+            store_options: one.recipient.store_options.clone(),
+            pending: one.recipient.pending.clone(),
+        };
         match first.get(&place) {
-            Some(at) => {
-                let known = &mut kept[*at];
-                known.recipient.notify = both(known.recipient.notify, one.recipient.notify);
-                if one.held.is_none() {
-                    known.held = None;
-                }
-            }
+            Some(at) => kept[*at].merge(one),
             None => {
                 first.insert(place, kept.len());
                 kept.push(one);
@@ -115,6 +120,24 @@ pub(super) fn merge(addressed: &mut Vec<Addressed>) {
         }
     }
     *addressed = kept;
+}
+
+impl Addressed {
+    /// Takes in another copy for the same place.
+    fn merge(&mut self, other: Self) {
+        self.held = self.held.take().filter(|_| other.held.is_some());
+        match (&self.sender, &other.sender) {
+            (Some(_), None) => {
+                self.sender = None;
+                self.recipient.original = other.recipient.original;
+                self.recipient.notify = other.recipient.notify;
+            }
+            (None, Some(_)) => {}
+            (None, None) | (Some(_), Some(_)) => {
+                self.recipient.notify = both(self.recipient.notify, other.recipient.notify);
+            }
+        }
+    }
 }
 
 /// NOTIFY for somebody who is addressed twice: NEVER only if both say so.
@@ -174,6 +197,29 @@ mod tests {
             twice[0].recipient.notify,
             Notify(Notify::SUCCESS | Notify::EXPLICIT)
         );
+    }
+
+    #[test]
+    fn who_is_addressed_directly_is_no_mere_member_of_a_list() {
+        let direct = Recipient {
+            original: Some(("rfc822".into(), "a@y".into())),
+            notify: Notify(Notify::SUCCESS | Notify::EXPLICIT),
+            ..addressed("ims-ms", "a@x").recipient
+        };
+        let direct = Addressed {
+            recipient: direct,
+            ..addressed("ims-ms", "a@x")
+        };
+        let member = Addressed {
+            held: Some("reason".into()),
+            sender: Some(None),
+            ..addressed("ims-ms", "a@x")
+        };
+        for order in [[&member, &direct], [&direct, &member]] {
+            let mut both: Vec<Addressed> = order.into_iter().cloned().collect();
+            merge(&mut both);
+            assert_eq!(both, std::slice::from_ref(&direct));
+        }
     }
 
     #[test]

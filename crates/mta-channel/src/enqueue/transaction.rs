@@ -13,7 +13,7 @@ use super::{Enqueuer, Shared};
 use jiff::Timestamp;
 use mta_config::{Channel, ChannelOption, Config, MtaOption};
 use mta_envelope::address::Address;
-use mta_envelope::envelope::{Envelope, Notify, Priority, Recipient};
+use mta_envelope::envelope::{Envelope, Notify, Pending, Priority, Recipient};
 use mta_envelope::names::ChannelName;
 use mta_envelope::status::Status;
 use mta_log::record::{Action, MessageRecord, Record};
@@ -217,15 +217,17 @@ impl Transaction {
                 .filter(|(_, address)| address != original.as_str())
                 .map(|(kind, address)| format!("{kind};{address}"));
         }
-        if let Some(channel) = self.put_off() {
+        let put_off = self.put_off();
+        if let Some(channel) = put_off.filter(|_| !resolution.effects.discarded) {
             tell(trace, || Step::Note {
                 text: format!("over expandlimit, left to {channel}"),
             });
-            let recipient = self.recipient_for(resolution.rewritten, &original, params);
+            let mut recipient = self.recipient_for(resolution.rewritten, &original, params);
+            add_tags(&mut recipient, &resolution.effects.tags);
             self.addressed.push(Addressed {
                 channel,
                 recipient,
-                held: None,
+                held: resolution.effects.held,
                 sender: None,
             });
             self.given.push(original);
@@ -233,9 +235,11 @@ impl Transaction {
         }
         for destination in resolution.destinations {
             let mut recipient = self.recipient_for(destination.address, &original, params);
-            recipient.store_options = destination.store_options;
-            recipient.tags = destination.tags;
-            recipient.tags.extend(self.tags.iter().cloned());
+            let known = || params.store_options.clone();
+            recipient.store_options = destination.store_options.or_else(known);
+            recipient.pending = destination.pending;
+            add_tags(&mut recipient, &destination.tags);
+            add_tags(&mut recipient, &resolution.effects.tags);
             if destination.sender.is_some() {
                 // A list answers for its members by itself (RFC 3461 §5.2.7).
                 recipient.original = None;
@@ -266,6 +270,8 @@ impl Transaction {
                 .clone()
                 .unwrap_or_else(|| ("rfc822".to_owned(), original.as_str().to_owned())),
         );
+        add_tags(&mut recipient, &params.tags);
+        add_tags(&mut recipient, &self.tags);
         recipient
     }
 
@@ -282,7 +288,7 @@ impl Transaction {
     }
 
     /// `acceptalladdresses` and `accepttemporaryfailures`: the refusal comes later, from the
-    /// reprocess channel.
+    /// reprocess channel. It takes along what was said here, so that the detour opens no door.
     fn accept_refused(
         &mut self,
         address: &str,
@@ -291,7 +297,8 @@ impl Transaction {
         trace: &mut dyn Trace,
     ) -> Result<Accepted, Refusal> {
         let config = Arc::clone(&self.config);
-        let Some(source) = config.channel(&self.source.channel) else {
+        let source = config.channel(&self.source.channel);
+        let Some(source) = source.filter(|_| !self.source.reprocessing) else {
             return Err(refusal);
         };
         let later = source.is(ChannelOption::Acceptalladdresses)
@@ -310,7 +317,8 @@ impl Transaction {
         tell(trace, || Step::Note {
             text: format!("accepted all the same, left to {}", channel.name()),
         });
-        let recipient = self.recipient_for(address.clone(), &address, params);
+        let mut recipient = self.recipient_for(address.clone(), &address, params);
+        recipient.pending = Some(refusal.lasting().unwrap_or(Pending::Anew));
         self.addressed.push(Addressed {
             channel: channel.name().clone(),
             recipient,
@@ -433,11 +441,7 @@ impl Transaction {
             source_channel: self.source.channel.clone(),
             source_system: self.source.system(),
             user: self.source.user.clone(),
-            authenticated: self
-                .source
-                .authenticated
-                .clone()
-                .or_else(|| self.params.authenticated.clone()),
+            authenticated: self.authenticated().map(str::to_owned),
             arrived: self.params.arrived.unwrap_or(arrived),
             priority: Priority::Normal,
             message_id: None,
@@ -445,6 +449,14 @@ impl Transaction {
             deferred_until: None,
             recipients: group.recipients.clone(),
         }
+    }
+
+    /// Who is known to have sent it. AUTH= of a client that has not authenticated proves nothing
+    /// (RFC 4954 §5).
+    fn authenticated(&self) -> Option<&str> {
+        let claimed = self.params.authenticated.as_deref();
+        let proven = self.source.authenticated.as_deref();
+        proven.or_else(|| claimed.filter(|_| self.source.peer.is_none()))
     }
 
     /// The refusal for a message that could not be written.
@@ -474,6 +486,14 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+fn add_tags(recipient: &mut Recipient, tags: &[String]) {
+    for tag in tags {
+        if !recipient.tags.contains(tag) {
+            recipient.tags.push(tag.clone());
+        }
+    }
 }
 
 fn smaller(a: Option<u64>, b: Option<u64>) -> Option<u64> {

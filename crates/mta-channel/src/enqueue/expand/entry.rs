@@ -1,6 +1,6 @@
 //! What a user or group of the directory stands for: status, limits, delivery options, members.
 
-use super::{Above, Expansion};
+use super::{Above, Expansion, Visit};
 use crate::enqueue::delivery::{Facts, Given, fill};
 use crate::enqueue::fault::{Fault, SizeLimit};
 use crate::enqueue::lists::{self, Poster};
@@ -28,6 +28,9 @@ impl<'a> Expansion<'a, '_> {
             tell(self.trace, || Step::Note {
                 text: format!("{} occurs inside its own expansion", entry.dn),
             });
+            return Ok(());
+        }
+        if self.is_done(entry, subaddress, address, above) {
             return Ok(());
         }
         let domain = entry
@@ -73,6 +76,32 @@ impl<'a> Expansion<'a, '_> {
         let done = self.options(entry, subaddress, address, held, &below);
         self.open.pop();
         done
+    }
+
+    /// Whether the entry has been expanded already, no deeper than this, with the same outcome.
+    fn is_done(
+        &mut self,
+        entry: &Entry,
+        subaddress: Option<&str>,
+        address: &Address,
+        above: &Above,
+    ) -> bool {
+        let visit = Visit {
+            dn: entry.dn.clone(),
+            address: address.clone(),
+            subaddress: subaddress.map(str::to_owned),
+            held: above.held.clone(),
+            sender: above.sender.clone(),
+        };
+        let level = self.done.entry(visit).or_insert(usize::MAX);
+        let known = *level <= above.level;
+        *level = (*level).min(above.level);
+        if known {
+            tell(self.trace, || Step::Note {
+                text: format!("{} has been expanded already", entry.dn),
+            });
+        }
+        known
     }
 
     /// Whether the entry's mail is held, by the first status that is not `active`.
@@ -269,6 +298,7 @@ impl<'a> Expansion<'a, '_> {
         }
         // A folder asked for by subaddress is one of this user, not of those he forwards to.
         below.store = StoreOptions::default();
+        below.intermediate = None;
         self.each(&results, &below)
     }
 

@@ -19,12 +19,18 @@ use mta_config::aliases::{AliasEntry, AliasValue};
 use mta_config::{Channel, ChannelOption, MtaOption};
 use mta_directory::entry::Entry;
 use mta_envelope::address::Address;
+use mta_envelope::envelope::Pending;
 use mta_envelope::names::ChannelName;
 use mta_envelope::status::Status;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Most final addresses of one recipient.
 const MAX_DESTINATIONS: usize = 20_000;
+
+/// Most results of aliases and entries that are looked at for one recipient. A list of lists of
+/// lists grows by multiplication, and a client waits for the answer.
+const MAX_WORK: usize = 100_000;
 
 /// Limits that entries of the directory set for a message.
 #[derive(Debug, Clone, Copy, Default)]
@@ -40,6 +46,7 @@ struct Above {
     held: Option<String>,
     sender: Option<Option<Address>>,
     store: StoreOptions,
+    /// The address of the user whose mailbox this is; anybody else is what the address says.
     intermediate: Option<Address>,
 }
 
@@ -60,9 +67,33 @@ pub(super) struct Expansion<'a, 't> {
     open: Vec<String>,
     /// The look-up found an alias that is being expanded.
     recursion: bool,
+    /// Entries that have been expanded, and at which level.
+    done: HashMap<Visit, usize>,
     destinations: Vec<Destination>,
-    failures: Vec<(Address, Refusal)>,
+    failures: Vec<Failure>,
     limits: SizeLimits,
+    /// Results looked at.
+    work: usize,
+    /// There are too many of them: the recipient as a whole is refused.
+    exhausted: Option<Refusal>,
+}
+
+/// An entry, and all that what comes out of it depends on.
+#[derive(PartialEq, Eq, Hash)]
+struct Visit {
+    dn: String,
+    address: Address,
+    subaddress: Option<String>,
+    held: Option<String>,
+    sender: Option<Option<Address>>,
+}
+
+/// A result that cannot be had.
+struct Failure {
+    address: Address,
+    refusal: Refusal,
+    /// The envelope From that its list asks for.
+    sender: Option<Option<Address>>,
 }
 
 impl<'a, 't> Expansion<'a, 't> {
@@ -79,9 +110,12 @@ impl<'a, 't> Expansion<'a, 't> {
             trace,
             open: Vec::new(),
             recursion: false,
+            done: HashMap::new(),
             destinations: Vec::new(),
             failures: Vec::new(),
             limits: SizeLimits::default(),
+            work: 0,
+            exhausted: None,
         }
     }
 
@@ -105,7 +139,7 @@ impl<'a, 't> Expansion<'a, 't> {
 
     /// Why there is no final address at all: a temporary reason if there is one.
     fn worst(&self) -> Refusal {
-        let mut refusals = self.failures.iter().map(|(_, refusal)| refusal);
+        let mut refusals = self.failures.iter().map(|failure| &failure.refusal);
         let temporary = refusals.clone().find(|refusal| refusal.is_temporary());
         temporary
             .or_else(|| refusals.next())
@@ -116,14 +150,20 @@ impl<'a, 't> Expansion<'a, 't> {
             })
     }
 
-    /// Members that were refused while others were not are left to the reprocess channel.
+    /// Members that were refused while others were not are left to the reprocess channel: it
+    /// returns them, or asks again about those that were refused for now.
     fn send_failures_on(&mut self) -> Result<(), Refusal> {
         if self.failures.is_empty() {
             return Ok(());
         }
         let name = ChannelName::new("reprocess").ok();
         let channel = name.and_then(|name| self.context.config.channel(&name));
-        for (address, refusal) in std::mem::take(&mut self.failures) {
+        for failure in std::mem::take(&mut self.failures) {
+            let Failure {
+                address,
+                refusal,
+                sender,
+            } = failure;
             let Some(channel) = channel else {
                 return Err(refusal);
             };
@@ -136,9 +176,10 @@ impl<'a, 't> Expansion<'a, 't> {
                 intermediate: address.clone(),
                 address,
                 held: None,
-                sender: None,
+                sender,
                 store_options: None,
                 tags: Vec::new(),
+                pending: Some(refusal.lasting().unwrap_or(Pending::Later)),
             });
         }
         Ok(())
@@ -186,12 +227,7 @@ impl<'a, 't> Expansion<'a, 't> {
             return Err(Fault::UnknownAlias.refuse(self.context.config, recipient));
         }
         if self.destinations.len() >= MAX_DESTINATIONS {
-            let text = "too many addresses in this list";
-            return Err(Refusal::temporary(
-                Status::new(4, 5, 3),
-                text,
-                self.question.recipient,
-            ));
+            return Err(self.exhaust());
         }
         let mut store = above.store.clone();
         if let Some(flags) = channel.and_then(|c| c.limit(ChannelOption::Deliveryflags)) {
@@ -209,8 +245,17 @@ impl<'a, 't> Expansion<'a, 't> {
             sender: above.sender.clone(),
             store_options: store.to_record(),
             tags: Vec::new(),
+            pending: None,
         });
         Ok(())
+    }
+
+    /// Gives up: nothing more is looked at, and nobody is left behind, since nobody is taken.
+    fn exhaust(&mut self) -> Refusal {
+        let text = "too many addresses in this list";
+        let refusal = Refusal::temporary(Status::new(4, 5, 3), text, self.question.recipient);
+        self.exhausted = Some(refusal.clone());
+        refusal
     }
 
     /// An alias of the alias file.
@@ -225,6 +270,7 @@ impl<'a, 't> Expansion<'a, 't> {
             return Err(Fault::AliasAccess.refuse(self.context.config, recipient));
         }
         let mut below = self.below(above, address);
+        below.intermediate = None;
         if let Some(text) = alias.option("envelope_from") {
             below.sender = Some(self.list_sender(text)?);
         }
@@ -238,7 +284,7 @@ impl<'a, 't> Expansion<'a, 't> {
                 AliasValue::File(_) | AliasValue::Url(_) => {
                     let recipient = self.question.recipient;
                     let refusal = Fault::AliasFile.refuse(self.context.config, recipient);
-                    self.fail(address.clone(), refusal);
+                    self.fail(address.clone(), refusal, &below);
                 }
             }
         }
@@ -250,6 +296,10 @@ impl<'a, 't> Expansion<'a, 't> {
     /// Rewrites and expands each of the results of one alias or entry.
     fn each(&mut self, results: &[String], below: &Above) -> Result<(), Refusal> {
         for text in results {
+            self.work += 1;
+            if self.work > MAX_WORK {
+                return Err(self.exhaust());
+            }
             tell(self.trace, || Step::Expanded { to: text.clone() });
             let done = self.read(text).and_then(|address| {
                 let whole = self.complete(address)?;
@@ -259,8 +309,11 @@ impl<'a, 't> Expansion<'a, 't> {
                 self.expand(&routed, below)
             });
             if let Err(refusal) = done {
+                if self.exhausted.is_some() {
+                    return Err(refusal);
+                }
                 match self.read(text) {
-                    Ok(address) => self.fail(address, refusal),
+                    Ok(address) => self.fail(address, refusal, below),
                     Err(_) => return Err(refusal),
                 }
             }
@@ -269,12 +322,16 @@ impl<'a, 't> Expansion<'a, 't> {
     }
 
     /// A result that cannot be had; what becomes of it depends on the others.
-    fn fail(&mut self, address: Address, refusal: Refusal) {
+    fn fail(&mut self, address: Address, refusal: Refusal, below: &Above) {
         tell(self.trace, || Step::Refused {
             address: address.to_string(),
             refusal: refusal.to_string(),
         });
-        self.failures.push((address, refusal));
+        self.failures.push(Failure {
+            address,
+            refusal,
+            sender: below.sender.clone(),
+        });
     }
 
     fn below(&self, above: &Above, address: &Address) -> Above {

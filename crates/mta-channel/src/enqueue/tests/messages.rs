@@ -1,11 +1,12 @@
 //! What becomes of whole messages: files, headers, records.
 
-use super::world::{CHANNELS, World, channels};
-use crate::enqueue::{MailParams, RcptParams, Refusal};
+use super::world::{CHANNELS, World, channels, network, now};
+use crate::enqueue::{MailParams, RcptParams, Refusal, Source};
 use crate::store::StoreOptions;
 use mta_config::MtaOption;
 use mta_config::value::Value;
 use mta_envelope::address::Address;
+use mta_mapping::Entry;
 
 fn send(world: &World, source: &str, recipients: &[&str], text: &[u8]) -> Result<String, Refusal> {
     let mut transaction = world.begin(source, "sender@elsewhere.example");
@@ -308,6 +309,201 @@ fn a_warning_still_finds_its_way_into_the_header() {
         content.contains("\nX-Warning: late\n\nbody\nmore\n"),
         "{content}"
     );
+}
+
+#[test]
+fn a_long_line_far_behind_is_told_in_the_header_all_the_same() {
+    for lines in [2000, 10_000] {
+        let world = World::new();
+        let mut transaction = world.begin("tcp_intranet", "a@b.example");
+        for recipient in ["ada@example.com", "a@one.example"] {
+            transaction
+                .recipient(recipient, &RcptParams::default())
+                .unwrap();
+        }
+        let mut writer = transaction.message().unwrap();
+        writer.write(b"Subject: x\n\n");
+        for _ in 0..lines {
+            writer.write(b"0123456789012345678901234567890123456789\n");
+        }
+        writer.add_header("X-Warning: late");
+        writer.add_header("X-Warning: late");
+        writer.add_header("X-Other: later");
+        writer.write(b"more\n");
+        let enqueued = writer.finish().unwrap();
+        assert_eq!(enqueued.files.len(), 2);
+        for file in &enqueued.files {
+            let queue = world.enqueuer.queue();
+            let message = queue.take(&file.channel, &file.place).unwrap();
+            let mut content = String::new();
+            std::io::Read::read_to_string(&mut message.content(), &mut content).unwrap();
+            message.keep();
+            assert_eq!(content.len() as u64, file.size);
+            let (header, body) = content.split_once("\n\n").unwrap();
+            assert!(
+                header.ends_with("\nX-Warning: late\nX-Other: later"),
+                "{header}"
+            );
+            assert_eq!(body.lines().count(), lines + 1);
+            assert!(body.ends_with("\nmore\n"));
+        }
+    }
+}
+
+#[test]
+fn a_message_over_its_limit_is_told_its_whole_size() {
+    let world = World::with(|config| {
+        config.mta.set(MtaOption::BlockLimit, Value::Integer(10));
+    });
+    let mut transaction = world.begin("tcp_local", "a@b.example");
+    transaction
+        .recipient("ada@example.com", &RcptParams::default())
+        .unwrap();
+    let mut writer = transaction.message().unwrap();
+    assert!(writer.write(b"Subject: x\n\n"));
+    let mut wanted = true;
+    for _ in 0..100 {
+        wanted = writer.write(&[b'x'; 1024]);
+    }
+    assert!(!wanted);
+    let refusal = writer.finish().unwrap_err();
+    assert!(
+        refusal.text.starts_with("a message size of 101 kilobytes"),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn what_a_client_says_of_its_authentication_proves_nothing() {
+    let params = MailParams {
+        authenticated: Some("boss@example.com".into()),
+        ..MailParams::default()
+    };
+    let world = World::new();
+    let internal = Source::internal(network("process").channel, "");
+    let proven = Source {
+        authenticated: Some("ada@example.com".into()),
+        ..network("tcp_local")
+    };
+    for (source, expected) in [
+        (network("tcp_local"), None),
+        (proven, Some("ada@example.com")),
+        (internal, Some("boss@example.com")),
+    ] {
+        let source = std::sync::Arc::new(source);
+        let mut transaction = world
+            .enqueuer
+            .begin(&source, None, params.clone(), now())
+            .unwrap();
+        transaction
+            .recipient("ada@example.com", &RcptParams::default())
+            .unwrap();
+        let mut writer = transaction.message().unwrap();
+        writer.write(b"Subject: x\n\n");
+        let enqueued = writer.finish().unwrap();
+        let envelope = &enqueued.files[0].envelope;
+        assert_eq!(envelope.authenticated.as_deref(), expected);
+    }
+}
+
+#[test]
+fn a_member_that_is_refused_is_returned_and_not_forgotten() {
+    let world = World::with(|config| {
+        let entries = [Entry::new("*|*|tcp_local|*@small.example", "$NNot$ there")];
+        config.mappings.insert("SEND_ACCESS", &entries).unwrap();
+    });
+    let list = ["mixed@example.com"];
+    send(&world, "tcp_local", &list, b"Subject: x\n\n").unwrap();
+    assert_eq!(world.files("ims-ms").len(), 1);
+    assert!(world.files("tcp_local").is_empty());
+    let files = world.files("reprocess");
+    let record = "\nw;550 5.7.1 Not there: mixed@example.com\nfar@small.example\n";
+    assert!(files[0].1.contains(record), "{}", files[0].1);
+    assert!(
+        files[0].1.contains("\nm;owner@example.com\n"),
+        "{}",
+        files[0].1
+    );
+}
+
+#[test]
+fn what_is_accepted_all_the_same_takes_its_refusal_along() {
+    let lenient = CHANNELS.iter().map(|(name, host, words)| match *name {
+        "tcp_local" => (*name, *host, "acceptalladdresses single_sys logging"),
+        _ => (*name, *host, *words),
+    });
+    let lenient: Vec<_> = lenient.collect();
+    let world = World::with(|config| config.channels = channels(&lenient));
+    let all = [
+        "x@elsewhere.example",
+        "x@slow.example",
+        "zoe@asleep.example",
+        "nobody@example.com",
+    ];
+    send(&world, "tcp_local", &all, b"Subject: x\n\n").unwrap();
+    let files = world.files("reprocess");
+    for record in [
+        "\nw;550 5.7.1 Relaying not allowed: x@elsewhere.example\nx@elsewhere.example\n",
+        "\nw;452 4.2.1 Host temporarily blocked: x@slow.example\nx@slow.example\n",
+        "\nw;anew\nzoe@asleep.example\n",
+        "\nw;550 5.1.1 unknown or illegal alias: nobody@example.com\nnobody@example.com\n",
+    ] {
+        assert!(
+            files[0].1.contains(record),
+            "{record} not in {}",
+            files[0].1
+        );
+    }
+    let source = Source {
+        reprocessing: true,
+        ..network("tcp_local")
+    };
+    let mut again = world
+        .enqueuer
+        .begin(
+            &std::sync::Arc::new(source),
+            None,
+            MailParams::default(),
+            now(),
+        )
+        .unwrap();
+    let refusal = again.recipient("nobody@example.com", &RcptParams::default());
+    assert_eq!(refusal.unwrap_err().code, 550);
+}
+
+#[test]
+fn what_tables_ask_for_is_not_lost_on_the_detour() {
+    let world = World::with(|config| {
+        let words = "logging expandlimit 0";
+        let table: Vec<_> = CHANNELS
+            .iter()
+            .map(|(name, host, usual)| match *name {
+                "tcp_intranet" => (*name, *host, words),
+                _ => (*name, *host, *usual),
+            })
+            .collect();
+        config.channels = channels(&table);
+        let entries = [
+            Entry::new("*|*|*|ada@*", "$G$Ytag1,tag2"),
+            Entry::new("*|*|*|eve@*", "$H$Y"),
+            Entry::new("*|*|*|bob@*", "$B$Y"),
+        ];
+        config
+            .mappings
+            .insert("ORIG_MAIL_ACCESS", &entries)
+            .unwrap();
+    });
+    let all = ["ada@example.com", "eve@hosted.example", "bob@example.com"];
+    send(&world, "tcp_intranet", &all, b"Subject: x\n\n").unwrap();
+    let files = world.files("reprocess");
+    assert_eq!(files.len(), 2);
+    let of = |address: &str| {
+        let found = files.iter().find(|(_, text)| text.contains(address));
+        found.unwrap()
+    };
+    assert!(of("\nada@example.com\n").1.contains("\nk;tag1,tag2\n"));
+    assert!(of("\neve@hosted.example\n").0.ends_with(".HELD"));
+    assert_eq!(world.files("bitbucket").len(), 1);
 }
 
 #[test]

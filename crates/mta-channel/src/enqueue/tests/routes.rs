@@ -7,6 +7,7 @@ use mta_config::value::Value;
 use mta_config::{Config, MtaOption};
 use mta_envelope::address::Address;
 use mta_envelope::names::ChannelName;
+use std::fmt::Write as _;
 
 fn check(world: &World, table: &[(&str, &str, &[&str])]) {
     for (source, recipient, expected) in table {
@@ -100,6 +101,64 @@ fn outsiders_do_not_relay_and_insiders_do() {
             ),
             ("tcp_local", "bob", &["550 5.7.1 Relaying not allowed: bob"]),
         ],
+    );
+}
+
+#[test]
+fn a_sender_too_long_for_the_tables_relays_nothing() {
+    let world = World::new();
+    let long = format!("{}@o.example", "a".repeat(1000));
+    let mut transaction = world.begin("tcp_local", &long);
+    for recipient in ["x@elsewhere.example", "ada@example.com"] {
+        let refusal = transaction.recipient(recipient, &RcptParams::default());
+        assert_eq!(
+            refusal.unwrap_err().to_string(),
+            format!("550 5.7.1 address too long for an access check: {recipient}")
+        );
+    }
+}
+
+/// Groups of `width` members in `depth` levels, each with all groups of the next as members; the
+/// last ones have members on other hosts.
+fn lists_of_lists(width: usize, depth: usize, sender: bool) -> String {
+    let mut text = String::new();
+    for level in 0..depth {
+        for n in 0..width {
+            writeln!(text, "\ndn: cn=g{level}-{n},o=example.com").unwrap();
+            writeln!(text, "objectClass: inetMailGroup").unwrap();
+            writeln!(text, "mail: g{level}-{n}@example.com").unwrap();
+            if sender {
+                writeln!(text, "mgrpErrorsTo: o{level}-{n}@example.com").unwrap();
+            }
+            for m in 0..width {
+                let member = match level + 1 == depth {
+                    true => format!("m{n}-{m}@elsewhere.example"),
+                    false => format!("g{}-{m}@example.com", level + 1),
+                };
+                writeln!(text, "mgrpRFC822MailMember: {member}").unwrap();
+            }
+        }
+    }
+    text
+}
+
+#[test]
+fn lists_of_lists_of_lists_have_a_bound() {
+    let world = World::with_more(&lists_of_lists(8, 8, false), |_| {});
+    let found = world.route("tcp_local", "g0-0@example.com");
+    assert_eq!(found.len(), 64, "{}", found[0]);
+    // Under a name of its own a list is another one for each that it is reached from.
+    let world = World::with_more(&lists_of_lists(8, 8, true), |_| {});
+    let found = world.route("tcp_local", "g0-0@example.com");
+    assert_eq!(found.len(), 8 * 64, "{}", found[0]);
+}
+
+#[test]
+fn a_list_with_too_many_members_is_refused_and_not_cut() {
+    let world = World::with_more(&lists_of_lists(142, 2, false), |_| {});
+    assert_eq!(
+        world.route("tcp_local", "g0-0@example.com"),
+        ["452 4.5.3 too many addresses in this list: g0-0@example.com"]
     );
 }
 

@@ -65,7 +65,7 @@ pub(super) const TABLES: &[(&str, &[(&str, &str)])] = &[
     ),
 ];
 
-pub(super) const DIRECTORY: &str = "\
+const DIRECTORY: &str = "\
 dn: o=example.com
 objectClass: mailDomain
 sunPreferredDomain: example.com
@@ -143,6 +143,13 @@ mail: half@example.com
 mgrpRFC822MailMember: ada@example.com
 mgrpRFC822MailMember: nobody@example.com
 
+dn: cn=mixed,o=example.com
+objectClass: inetMailGroup
+mail: mixed@example.com
+mgrpRFC822MailMember: ada@example.com
+mgrpRFC822MailMember: far@small.example
+mgrpErrorsTo: owner@example.com
+
 dn: cn=closed,o=example.com
 objectClass: inetMailGroup
 mail: closed@example.com
@@ -161,11 +168,17 @@ impl World {
     }
 
     pub(super) fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::with_more("", change)
+    }
+
+    /// A world with more entries in its directory.
+    pub(super) fn with_more(ldif: &str, change: impl FnOnce(&mut Config)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         for sub in ["config", "data/queue", "data/log"] {
             std::fs::create_dir_all(dir.path().join(sub)).unwrap();
         }
-        std::fs::write(dir.path().join("config/directory.ldif"), DIRECTORY).unwrap();
+        let ldif = format!("{DIRECTORY}{ldif}");
+        std::fs::write(dir.path().join("config/directory.ldif"), ldif).unwrap();
         let mut config = config();
         change(&mut config);
         let root = ServerRoot::new(dir.path().to_owned());

@@ -19,8 +19,8 @@
 //! way to the server root may be closed.
 //!
 //! Without `--tls-cert` and `--tls-key` nobody can log in to submit mail, and the port for
-//! submission under TLS closes every connection. Without an account and `--postmaster` mail to postmaster
-//! is refused. Both are said at the end.
+//! submission under TLS closes every connection. Without an account and `--postmaster` mail to
+//! postmaster is refused. Both are said at the end.
 //!
 //! With `--force` a configuration that is there is replaced, for the same server user.
 //!
@@ -55,7 +55,8 @@
 //!
 //! Reads nothing but its arguments, the terminal and, as the server user, the files for TLS. As
 //! root it makes the directories, writes `restricted.cnf` and then gives up root for good, so that
-//! no other file comes to belong to root. A server root of another user is left alone. Passwords appear on standard output and nowhere else in clear.
+//! no other file comes to belong to root. A server root of another user is left alone. Passwords
+//! appear on standard output and nowhere else in clear.
 //!
 //! # DIAGNOSTICS
 //!
@@ -95,7 +96,7 @@ struct Arguments {
     /// Port of submission.
     #[arg(long, value_name = "N", default_value_t = 587)]
     submit_port: u16,
-    /// Port of submission with TLS from the first byte; served with a certificate only.
+    /// Port of submission with TLS from the first byte; of use with a certificate only.
     #[arg(long, value_name = "N", default_value_t = 465)]
     smtps_port: u16,
     /// Port of the LMTP server; none when not given.

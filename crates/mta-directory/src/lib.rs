@@ -9,9 +9,9 @@
 //! whoever sees that first reads it ([`ldif`]) and builds a new index; everybody else goes on
 //! with the old one meanwhile. Who writes the file in place leaves it empty or cut short for a
 //! moment, which must not be taken for the new state: a file that has become shorter is read only
-//! when it has stood still for a second, and a file without any record is a fault. A file that cannot be read
-//! leaves the last good state in force and is reported once ([`Fault`]). Nothing is ever written,
-//! so a crash leaves nothing behind.
+//! when it has stood still for a second, and a file without any record is a fault. A file that
+//! cannot be read leaves the last good state in force and is reported once ([`Fault`]). Nothing is
+//! ever written, so a crash leaves nothing behind.
 //!
 //! ```
 //! let dir = std::env::temp_dir().join("no-such-directory.ldif");
@@ -134,6 +134,8 @@ pub struct Directory {
 struct State {
     /// Which file the state comes from, good or bad.
     seen: Option<Seen>,
+    /// Which file the index comes from.
+    good: Option<Seen>,
     index: Option<Arc<Index>>,
     fault: Option<Fault>,
 }
@@ -352,7 +354,7 @@ impl Directory {
             return;
         }
         let shrunk = now
-            .zip(self.read().seen)
+            .zip(self.read().good)
             .is_some_and(|(seen, known)| seen.is_rest_of(&known));
         let unsettled = now.is_some_and(|seen| !seen.is_settled(SystemTime::now(), self.settle));
         if shrunk && unsettled && self.read().index.is_some() {
@@ -373,6 +375,7 @@ impl Directory {
         let fault = match news {
             Loaded::Index(seen, index) => {
                 state.seen = Some(seen);
+                state.good = Some(seen);
                 state.index = Some(Arc::new(index));
                 None
             }

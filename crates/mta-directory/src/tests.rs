@@ -156,6 +156,11 @@ fn a_file_that_is_being_written_is_not_taken_yet() {
     assert!(slow.find("bob@example.com").unwrap().is_some());
     assert_eq!(slow.fault(), None);
     assert!(quick.find("bob@example.com").unwrap().is_none());
+    // Nor is it when it was empty for so long that this was taken for a fault.
+    let mut known = slow.state.write().unwrap();
+    known.seen = known.seen.map(|seen| Seen { size: 0, ..seen });
+    drop(known);
+    assert!(slow.find("bob@example.com").unwrap().is_some());
     // What has only grown is seen at once.
     let more = format!(
         "{PEOPLE}\ndn: uid=cy,o=x\nobjectClass: inetMailUser\nuid: cy\nmail: cy@example.com\n"

@@ -3,6 +3,7 @@
 use crate::context::{self, Context, Controller, Failure, Outcome};
 use crate::front::conflict;
 use crate::report::cache::{Cache, Row};
+use mta_command::message::Message;
 use mta_command::output;
 use mta_command::switches::{Switch, Value, Verb, Words};
 use mta_envelope::names::ChannelName;
@@ -31,8 +32,12 @@ pub(crate) const VERBS: &[Verb] = &[Verb {
         Switch {
             name: "debug",
             value: Value::Optional("mask"),
-            help: "debug mask, for -walk and -change -global",
+            help: "debug mask from now on, for -sync, -walk and -change -global",
         },
+        Switch::flag(
+            "recipient",
+            "-sync: open each file to learn its host (always done)",
+        ),
         Switch::flag("global", "-change: of the whole Job Controller"),
         Switch::with("template", "class", "-change: of one channel class"),
         Switch::with(
@@ -61,6 +66,11 @@ pub(crate) const VERBS: &[Verb] = &[Verb {
             "-change: the class's or channel's master program",
         ),
         Switch::with(
+            "slave_job",
+            "command",
+            "-change: not available in this version",
+        ),
+        Switch::with(
             "thread_depth",
             "n",
             "-change -channel: messages before a further thread",
@@ -78,10 +88,7 @@ pub(crate) fn run(context: &Context, typed: &[String]) -> Outcome {
         .collect();
     match chosen[..] {
         ["view"] => view(context, &words),
-        ["synchronize"] => {
-            let controller = context.controller("CACHE")?;
-            context::tell(&controller, "CACHE", &Request::Sync)
-        }
+        ["synchronize"] => synchronize(context, &words),
         ["walk"] => {
             let debug = words.number("debug")?.unwrap_or(0);
             let controller = context.controller("CACHE")?;
@@ -90,6 +97,22 @@ pub(crate) fn run(context: &Context, typed: &[String]) -> Outcome {
         ["change"] => change(context, &words),
         _ => Err(conflict("CACHE", "-view, -sync, -walk, -change")),
     }
+}
+
+fn synchronize(context: &Context, words: &Words) -> Outcome {
+    if words.on("recipient") == Some(false) {
+        let text = "-norecipient has no effect: a file is opened to learn where it goes";
+        Message::warning("CACHE", "NOEFFECT", text).emit();
+    }
+    let debug = match words.on("debug") {
+        Some(true) => Some(words.number("debug")?.unwrap_or(1)),
+        Some(false) | None => None,
+    };
+    let controller = context.controller("CACHE")?;
+    if let Some(mask) = debug {
+        context::tell(&controller, "CACHE", &Request::Change(Change::Debug(mask)))?;
+    }
+    context::tell(&controller, "CACHE", &Request::Sync)
 }
 
 fn view(context: &Context, words: &Words) -> Outcome {
@@ -154,6 +177,10 @@ pub(crate) fn rows(
 }
 
 fn change(context: &Context, words: &Words) -> Outcome {
+    if words.value("slave_job").is_some() {
+        let text = "-slave_job is not available: the job controller runs no slave programs";
+        return Err(Message::error("CACHE", "NOTYET", text).into());
+    }
     let template = words
         .value("template")
         .or_else(|| words.value("channel_template"));
@@ -182,7 +209,7 @@ fn change(context: &Context, words: &Words) -> Outcome {
     };
     if changes.is_empty() {
         let text = "nothing to change: name a value that belongs to this scope";
-        return Err(mta_command::message::Message::error("CACHE", "NOCHANGE", text).into());
+        return Err(Message::error("CACHE", "NOCHANGE", text).into());
     }
     let controller = context.controller("CACHE")?;
     for change in changes {

@@ -7,7 +7,7 @@ use mta_command::message::Message;
 use mta_command::output;
 use mta_command::switches::{Switch, Value, Verb};
 use mta_config::config::ImageIdentity;
-use mta_config::{image, source};
+use mta_config::{Config, image, source};
 use mta_process::exit::with_causes;
 use serde::Serialize;
 use std::fmt;
@@ -31,9 +31,61 @@ pub(crate) const VERBS: &[Verb] = &[Verb {
             "unused",
             "list the options that are set but that no code uses",
         ),
-        Switch::flag("json", "-unused as JSON"),
+        Switch::flag("statistics", "list what the compiled tables hold"),
+        Switch::flag("json", "-unused and -statistics as JSON"),
+        Switch::flag("maximum", NOT_NEEDED),
+        Switch::maybe("option_file", "file", NOT_NEEDED),
+        Switch::flag("sizes", NOT_NEEDED),
     ],
 }];
+
+/// Of the switches that steer the sizes of tables.
+const NOT_NEEDED: &str = "not needed: tables have no fixed sizes";
+
+/// `-statistics`: tables are made to measure, so each is as large as it is used.
+#[derive(Debug, Serialize)]
+struct Statistics {
+    tables: Vec<Table>,
+}
+
+#[derive(Debug, Serialize)]
+struct Table {
+    table: &'static str,
+    used: usize,
+    size: usize,
+}
+
+impl Statistics {
+    fn of(config: &Config) -> Self {
+        let entries = config.mappings.iter().map(mta_mapping::Table::len).sum();
+        let tables = [
+            ("aliases", config.aliases.iter().count()),
+            ("channels", config.channels.len()),
+            ("mapping entries", entries),
+            ("mapping tables", config.mappings.len()),
+            ("rewrite rules", config.rules.len()),
+        ];
+        let row = |(table, used)| Table {
+            table,
+            used,
+            size: used,
+        };
+        Self {
+            tables: tables.map(row).into(),
+        }
+    }
+}
+
+impl fmt::Display for Statistics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Table                  Used      Size   Percent")?;
+        for Table { table, used, size } in &self.tables {
+            let percent = (used * 100).checked_div(*size).unwrap_or(0);
+            writeln!(f, "{table:<17} {used:>9} {size:>9} {percent:>6}%")?;
+        }
+        Ok(())
+    }
+}
 
 /// `-unused`.
 #[derive(Debug, Serialize)]
@@ -63,12 +115,18 @@ pub(crate) fn run(context: &Context, typed: &[String]) -> Outcome {
     let read = source::load_with_sources(&context.root);
     let (config, warnings, sources) = read.map_err(|faults| {
         for fault in faults {
-            eprintln!("{fault}");
+            output::complain(&fault.to_string());
         }
         Failure::Silent(1)
     })?;
     for warning in warnings {
-        eprintln!("{warning}");
+        output::complain(&warning.to_string());
+    }
+    for name in ["maximum", "option_file", "sizes"] {
+        if words.is_on(name, false) {
+            let text = format!("-{name} is not needed, tables have no fixed sizes");
+            Message::warning("CNBUILD", "NOTNEEDED", text).emit();
+        }
     }
     if words.is_on("unused", false) {
         let view = Unused {
@@ -76,6 +134,9 @@ pub(crate) fn run(context: &Context, typed: &[String]) -> Outcome {
         };
         output::show(&view, words.is_on("json", false));
         return Ok(());
+    }
+    if words.is_on("statistics", false) {
+        output::show(&Statistics::of(&config), words.is_on("json", false));
     }
     if words.on("image_file") == Some(false) {
         return Ok(());
@@ -118,7 +179,7 @@ fn unused(context: &Context) -> Result<Vec<String>, Failure> {
         Ok((tree, _)) => Ok(source::unused(&tree)),
         Err(faults) => {
             for fault in faults {
-                eprintln!("{fault}");
+                output::complain(&fault.to_string());
             }
             Err(Failure::Silent(1))
         }
@@ -156,5 +217,24 @@ mod tests {
             let said = advice(&new, &running);
             assert!(said.starts_with(text), "{said}");
         }
+    }
+
+    #[test]
+    fn tables_are_listed_as_documented() {
+        let table = |table, used, size| Table { table, used, size };
+        let statistics = Statistics {
+            tables: vec![
+                table("aliases", 12, 1000),
+                table("channels", 14, 125),
+                table("x", 0, 0),
+            ],
+        };
+        let expected = "\
+Table                  Used      Size   Percent
+aliases                  12      1000      1%
+channels                 14       125     11%
+x                         0         0      0%
+";
+        assert_eq!(statistics.to_string(), expected);
     }
 }

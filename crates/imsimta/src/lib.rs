@@ -13,6 +13,8 @@
 //! A crash of a command leaves nothing to repair: whatever changes the queue is one rename or one
 //! unlink of `mta-queue`, and the daemons are told afterwards, as a hint.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod front;
 
 mod cache;

@@ -27,13 +27,14 @@ pub(crate) struct Channel {
     pub(crate) flags: [Vec<String>; 10],
     pub(crate) line_length: Option<u64>,
     pub(crate) addresses_per_file: Option<u64>,
+    /// How routes are written: in envelopes, and in headers.
+    pub(crate) address_types: [&'static str; 2],
     pub(crate) official_host: String,
     pub(crate) local_alias: Option<String>,
     pub(crate) pool: String,
     pub(crate) after: Option<String>,
     pub(crate) daemon: Option<String>,
     pub(crate) user: Option<String>,
-    pub(crate) filters: [Option<String>; 3],
     pub(crate) notices: [Vec<u32>; 3],
     pub(crate) groups: Vec<String>,
 }
@@ -43,6 +44,8 @@ pub(crate) struct Channel {
 pub(crate) struct View {
     pub(crate) address: String,
     pub(crate) channel: Option<Channel>,
+    /// Of the user, of the destination channel, of the source channel.
+    pub(crate) filters: [Option<String>; 3],
     pub(crate) backward_channel: Option<String>,
     pub(crate) header_to: String,
     pub(crate) header_from: String,
@@ -50,11 +53,16 @@ pub(crate) struct View {
     pub(crate) route: Option<[String; 2]>,
     pub(crate) host: Option<String>,
     pub(crate) envelope_from: String,
+    /// The display phrase of what was typed.
+    pub(crate) name: String,
     pub(crate) mailbox: String,
     pub(crate) submitted: Result<Vec<Recipient>, String>,
     pub(crate) steps: Vec<Step>,
     #[serde(skip)]
     pub(crate) with_channel: bool,
+    /// Show the filters although the channel is not shown.
+    #[serde(skip)]
+    pub(crate) with_filters: bool,
 }
 
 /// The words that each group shows when they are in force. Of an exclusive pair one is shown.
@@ -173,23 +181,53 @@ impl Channel {
             flags,
             line_length: channel.limit(Option_::Linelength),
             addresses_per_file: channel.limit(Option_::Addrsperfile),
+            address_types: [
+                route_form(channel, Option_::Percents, Option_::Bangstyle),
+                route_form(channel, Option_::Header733, Option_::HeaderUucp),
+            ],
             official_host: channel.official_host().to_owned(),
             local_alias: channel.local_alias().map(str::to_owned),
             pool: channel.pool().to_owned(),
             after: text(Option_::After),
             daemon: text(Option_::Daemon),
             user: text(Option_::User),
-            filters: [
-                Option_::Filter,
-                Option_::Destinationfilter,
-                Option_::Sourcefilter,
-            ]
-            .map(text),
             notices: [Priority::Urgent, Priority::Normal, Priority::Nonurgent]
                 .map(|priority| channel.notices(priority)),
             groups: channel.group_words().to_vec(),
         }
     }
+}
+
+fn route_form(channel: &Configured, percents: Option_, bangs: Option_) -> &'static str {
+    if channel.is(percents) {
+        "PERCENTS"
+    } else if channel.is(bangs) {
+        "BANGSTYLE"
+    } else {
+        "SOURCEROUTE"
+    }
+}
+
+/// The filters that a channel names.
+pub(crate) fn filters(channel: &Configured) -> [Option<String>; 3] {
+    [
+        Option_::Filter,
+        Option_::Destinationfilter,
+        Option_::Sourcefilter,
+    ]
+    .map(|option| channel.text(option).map(str::to_owned))
+}
+
+fn write_filters(f: &mut fmt::Formatter<'_>, filters: &[Option<String>; 3]) -> fmt::Result {
+    let labels = [
+        "channel user filter",
+        "dest channel filter",
+        "source channel filter",
+    ];
+    for (label, filter) in labels.iter().zip(filters) {
+        line(f, label, some(filter.as_ref()))?;
+    }
+    Ok(())
 }
 
 fn line(f: &mut fmt::Formatter<'_>, label: &str, value: &str) -> fmt::Result {
@@ -208,26 +246,22 @@ fn number(value: Option<u64>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
 }
 
-fn write_channel(f: &mut fmt::Formatter<'_>, channel: &Channel) -> fmt::Result {
+fn write_channel(
+    f: &mut fmt::Formatter<'_>,
+    channel: &Channel,
+    filters: &[Option<String>; 3],
+) -> fmt::Result {
     line(f, "forward channel", &channel.name)?;
     line(f, "channel description", "")?;
-    for (label, filter) in [
-        "channel user filter",
-        "dest channel filter",
-        "source channel filter",
-    ]
-    .iter()
-    .zip(&channel.filters)
-    {
-        line(f, label, some(filter.as_ref()))?;
-    }
+    write_filters(f, filters)?;
     for (group, words) in channel.flags.iter().enumerate() {
         line(f, &format!("channel flags #{group}"), &words.join(" "))?;
     }
     line(f, "linelength", &number(channel.line_length))?;
     line(f, "addrsperfile", &number(channel.addresses_per_file))?;
-    line(f, "channel env addr type", "SOURCEROUTE")?;
-    line(f, "channel hdr addr type", "SOURCEROUTE")?;
+    let [envelope, header] = channel.address_types;
+    line(f, "channel env addr type", envelope)?;
+    line(f, "channel hdr addr type", header)?;
     line(f, "channel official host", &channel.official_host)?;
     line(f, "channel local alias", some(channel.local_alias.as_ref()))?;
     line(f, "channel queue name", &channel.pool)?;
@@ -247,7 +281,9 @@ fn write_channel(f: &mut fmt::Formatter<'_>, channel: &Channel) -> fmt::Result {
 impl fmt::Display for View {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(channel) = &self.channel {
-            write_channel(f, channel)?;
+            write_channel(f, channel, &self.filters)?;
+        } else if self.with_filters {
+            write_filters(f, &self.filters)?;
         }
         if self.with_channel {
             line(f, "backward channel", some(self.backward_channel.as_ref()))?;
@@ -270,7 +306,7 @@ impl fmt::Display for View {
             &format!("{}{route}{host}", self.envelope_to),
         )?;
         line(f, "envelope From: address", &self.envelope_from)?;
-        line(f, "name", "")?;
+        line(f, "name", &self.name)?;
         line(f, "mbox", &self.mailbox)?;
         let address = visible(&self.address);
         writeln!(f, "Extracted address action list:\n  {address}")?;
@@ -329,6 +365,7 @@ mod tests {
         View {
             address: "bob@example.com".into(),
             channel: None,
+            filters: [None, None, None],
             backward_channel: Some("tcp_local".into()),
             header_to: "bob@example.com".into(),
             header_from: "bob@example.com".into(),
@@ -336,11 +373,33 @@ mod tests {
             route: Some(["tcp-daemon".into(), "tcp-daemon".into()]),
             host: Some("example.com".into()),
             envelope_from: "bob@example.com".into(),
+            name: String::new(),
             mailbox: "bob".into(),
             submitted,
             steps: Vec::new(),
             with_channel: true,
+            with_filters: false,
         }
+    }
+
+    #[test]
+    fn the_phrase_and_the_filters_have_their_lines() {
+        let mut view = view(Ok(Vec::new()));
+        view.name = "Bob B.".into();
+        view.filters = [None, Some("file:/f".into()), None];
+        assert!(!view.to_string().contains("filter"));
+        view.with_filters = true;
+        let text = view.to_string();
+        assert!(
+            text.starts_with(
+                "channel user filter    =\ndest channel filter    = file:/f\nsource channel filter  =\n"
+            ),
+            "{text}"
+        );
+        assert!(
+            text.contains("\nname                   = Bob B.\n"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -4,12 +4,11 @@ use super::configuration;
 use crate::context::{Context, Outcome};
 use mta_command::message::Message;
 use mta_command::output;
-use mta_command::prompt::is_interactive;
+use mta_command::prompt::{self, Typed, is_interactive};
 use mta_command::switches::Words;
 use mta_mapping::{Event, Flags, Input, NoCallouts, Silent};
 use serde::Serialize;
 use std::fmt;
-use std::io::{BufRead as _, Write as _};
 
 /// One evaluation.
 #[derive(Debug, Serialize)]
@@ -51,8 +50,8 @@ impl fmt::Display for View {
 }
 
 pub(super) fn run(context: &Context, words: &Words) -> Outcome {
-    let mut text = None;
-    let config = configuration(context, words.on("image_file"), &mut text)?;
+    let mut other = None;
+    let config = configuration(context, words, &mut other)?;
     let table = match words.value("table") {
         Some(table) => table.to_owned(),
         None => ask("Enter table name: ").unwrap_or_default(),
@@ -96,15 +95,12 @@ pub(super) fn run(context: &Context, words: &Words) -> Outcome {
 }
 
 /// Asks for a line, with a prompt on a terminal only; nothing at the end of input.
-pub(super) fn ask(prompt: &str) -> Option<String> {
-    if is_interactive() {
-        print!("{prompt}");
-        // A prompt that cannot be shown does not keep the answer from being read.
-        drop(std::io::stdout().flush());
+pub(super) fn ask(question: &str) -> Option<String> {
+    if !is_interactive() {
+        return prompt::read_line();
     }
-    let mut line = String::new();
-    match std::io::stdin().lock().read_line(&mut line) {
-        Ok(0) | Err(_) => None,
-        Ok(_) => Some(line.trim_end_matches(['\r', '\n']).to_owned()),
+    match prompt::ask(question) {
+        Typed::Line(line) => Some(line),
+        Typed::End => None,
     }
 }

@@ -1,15 +1,15 @@
 //! `imsimta test -rewrite`: the answer of the server's own functions, and how they came to it.
 
+use super::addresses::{Mailbox, mailboxes};
 use super::{configuration, mapping};
 use crate::context::{Context, Failure, Outcome};
 use crate::report::clock;
-use crate::report::rewriting::{Channel, Recipient, View};
+use crate::report::rewriting::{Channel, Recipient, View, filters};
 use mta_channel::enqueue::{
     self, MailParams, Question, RcptParams, Resolution, Rewriter, Source, Step,
 };
 use mta_command::message::Message;
 use mta_command::output;
-use mta_command::prompt::is_interactive;
 use mta_command::switches::Words;
 use mta_config::Config;
 use mta_directory::Directory;
@@ -29,8 +29,8 @@ struct Setting<'a> {
 }
 
 pub(super) fn run(context: &Context, words: &Words) -> Outcome {
-    let mut text = None;
-    let config = configuration(context, words.on("image_file"), &mut text)?;
+    let mut other = None;
+    let config = configuration(context, words, &mut other)?;
     let path = context.root.directory();
     let directory = Directory::open(&path, &config.default_domain, |fault, _| {
         Message::warning("TEST", "DIRECTORY", fault.to_string()).emit();
@@ -57,25 +57,48 @@ pub(super) fn run(context: &Context, words: &Words) -> Outcome {
         destination,
         words,
     };
-    if words.parameters().is_empty() {
-        while let Some(address) = mapping::ask("Address: ") {
-            if !address.trim().is_empty() {
-                setting.explain(address.trim());
+    if words.is_on("filter", false) {
+        Message::warning("TEST", "NOFILTER", "filters are not evaluated").emit();
+    }
+    if let Some(file) = words.value("output") {
+        redirect(file)?;
+    }
+    let mut typed = words.parameters().to_vec();
+    if let Some(file) = words.value("input") {
+        typed.extend(lines(file)?);
+    } else if typed.is_empty() {
+        while let Some(line) = mapping::ask("Address: ") {
+            if !line.trim().is_empty() {
+                setting.explain(&mailboxes(&line));
             }
-        }
-        if is_interactive() {
-            output::line("");
         }
         return Ok(());
     }
-    let mut failed = false;
-    for address in words.parameters() {
-        failed |= !setting.explain(address);
-    }
-    if failed {
-        Err(Failure::Silent(1))
-    } else {
+    let all: Vec<Mailbox> = typed.iter().flat_map(|word| mailboxes(word)).collect();
+    if setting.explain(&all) {
         Ok(())
+    } else {
+        Err(Failure::Silent(1))
+    }
+}
+
+/// Lets everything that is printed from now on go into a file.
+fn redirect(name: &str) -> Outcome {
+    let refused = |why: String| Message::error("TEST", "OPENOUT", format!("{name}: {why}"));
+    let file = std::fs::File::create(name).map_err(|error| refused(error.to_string()))?;
+    nix::unistd::dup2_stdout(&file).map_err(|error| refused(error.to_string()))?;
+    Ok(())
+}
+
+/// The lines of a file that hold something.
+fn lines(name: &str) -> Result<Vec<String>, Failure> {
+    match std::fs::read(name) {
+        Ok(content) => {
+            let text = String::from_utf8_lossy(&content);
+            let lines = text.lines().filter(|line| !line.trim().is_empty());
+            Ok(lines.map(str::to_owned).collect())
+        }
+        Err(error) => Err(Message::error("TEST", "OPENIN", format!("{name}: {error}")).into()),
     }
 }
 
@@ -88,36 +111,54 @@ fn named(config: &Config, typed: &str) -> Result<ChannelName, Failure> {
         .ok_or_else(|| unknown().into())
 }
 
+fn print_steps(steps: &[Step]) {
+    for step in steps {
+        let indent = "  ".repeat(step.indent());
+        let text = step.to_string();
+        output::line(&format!("{}{indent}{}", stamp(), output::visible(&text)));
+    }
+}
+
 /// `hh:mm:ss.cc: `, in front of every line of an explanation.
 pub(super) fn stamp() -> String {
     format!("{}: ", clock::hundredths())
 }
 
 impl Setting<'_> {
-    /// Prints everything about one address; tells whether it could be delivered.
-    fn explain(&self, typed: &str) -> bool {
-        let explained = self.words.is_on("debug", false) || self.words.is_on("json", false);
-        let mut steps: Vec<Step> = Vec::new();
-        let address = typed.trim_matches(['<', '>']);
-        let found = if explained {
-            self.resolve(address, &mut steps)
-        } else {
-            self.resolve(address, &mut enqueue::Silent)
-        };
-        let answered = found.is_ok();
-        if self.words.is_on("debug", false) && !self.words.is_on("json", false) {
-            for step in &steps {
-                let indent = "  ".repeat(step.indent());
-                output::line(&format!(
-                    "{}{indent}{}",
-                    stamp(),
-                    output::visible(&step.to_string())
-                ));
+    /// Prints everything about the addresses, as one document if as JSON; tells whether all of
+    /// them could be delivered to.
+    fn explain(&self, typed: &[Mailbox]) -> bool {
+        let json = self.words.is_on("json", false);
+        let mut answered = true;
+        let mut views = Vec::new();
+        for mailbox in typed {
+            let view = self.answer(mailbox);
+            answered &= view.submitted.is_ok();
+            if json {
+                views.push(view);
+                continue;
             }
+            if self.words.is_on("debug", false) {
+                print_steps(&view.steps);
+            }
+            output::block(&view.to_string());
         }
-        let view = self.view(address, found, steps);
-        output::show(&view, self.words.is_on("json", false));
+        match views.as_slice() {
+            [] => {}
+            [only] => output::json(only),
+            several => output::json(&several),
+        }
         answered
+    }
+
+    fn answer(&self, mailbox: &Mailbox) -> View {
+        let mut steps: Vec<Step> = Vec::new();
+        let found = if self.words.is_on("debug", false) || self.words.is_on("json", false) {
+            self.resolve(&mailbox.address, &mut steps)
+        } else {
+            self.resolve(&mailbox.address, &mut enqueue::Silent)
+        };
+        self.view(mailbox, found, steps)
     }
 
     fn context(&self) -> enqueue::Context<'_> {
@@ -145,7 +186,7 @@ impl Setting<'_> {
 
     fn view(
         &self,
-        address: &str,
+        Mailbox { name, address }: &Mailbox,
         found: Result<Resolution, enqueue::Refusal>,
         steps: Vec<Step>,
     ) -> View {
@@ -171,7 +212,7 @@ impl Setting<'_> {
                 &self.source.channel,
                 to.as_ref(),
             ))
-            .map_or_else(|| address.to_owned(), |rewritten| rewritten.address)
+            .map_or_else(|| address.clone(), |rewritten| rewritten.address)
         };
         let backward = ask(&mta_rewrite::Question::envelope_from(
             address,
@@ -182,26 +223,30 @@ impl Setting<'_> {
             .as_ref()
             .and_then(|to| self.config.channel(&to.channel));
         let with_channel = self.words.is_on("channel", true);
+        let filters = channel.map(filters).unwrap_or_default();
         View {
-            address: address.to_owned(),
+            address: address.clone(),
             channel: channel.filter(|_| with_channel).map(Channel::of),
+            filters,
             backward_channel: backward.as_ref().map(|from| from.channel.to_string()),
             header_to: header(Direction::Forward),
             header_from: header(Direction::Backward),
             envelope_to: forward
                 .as_ref()
-                .map_or_else(|| address.to_owned(), |to| to.address.clone()),
+                .map_or_else(|| address.clone(), |to| to.address.clone()),
             route: forward
                 .as_ref()
                 .map(|to| [to.tag.clone(), to.official_host.clone()]),
             host: forward.as_ref().map(|to| to.host.clone()),
-            envelope_from: backward.map_or_else(|| address.to_owned(), |from| from.address),
+            envelope_from: backward.map_or_else(|| address.clone(), |from| from.address),
+            name: name.clone(),
             mailbox: Address::parse(address)
-                .map_or_else(|_| address.to_owned(), |parsed| parsed.local().to_owned()),
+                .map_or_else(|_| address.clone(), |parsed| parsed.local().to_owned()),
             submitted: found
                 .map(|resolution| recipients(&resolution))
                 .map_err(|refusal| refusal_text(&refusal)),
             with_channel,
+            with_filters: self.words.is_on("filter", false),
             steps,
         }
     }

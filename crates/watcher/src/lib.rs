@@ -81,7 +81,8 @@ pub enum Error {
     },
     /// A word that names nothing.
     #[error(
-        "unknown component {word:?}; known are watcher, sched, dispatcher, job_controller, mta"
+        "%MSG-E-UNKNOWN, unknown component {word:?}; known are watcher, sched, dispatcher, \
+         job_controller, mta"
     )]
     UnknownComponent {
         /// The word.
@@ -94,8 +95,13 @@ pub enum Error {
     #[error("control socket")]
     Control(#[source] IpcError),
     /// The watcher did not answer as it should.
-    #[error("the watcher does not answer")]
-    NoAnswer(#[source] IpcError),
+    #[error("%MSG-E-NOANSWER, {}", unanswered(*.pid))]
+    NoAnswer {
+        /// Its process, if the holder of its lock can be seen.
+        pid: Option<u32>,
+        /// What came instead of an answer.
+        source: IpcError,
+    },
     /// What was asked for did not come out; the reason has been told already.
     #[error("not everything was done")]
     NotDone,
@@ -117,12 +123,26 @@ pub enum Error {
 
 impl Failure for Error {
     fn code(&self) -> u8 {
-        if let Self::NoAnswer(_) = self { 2 } else { 1 }
+        if let Self::NoAnswer { .. } = self {
+            2
+        } else {
+            1
+        }
     }
 
     fn is_told(&self) -> bool {
         matches!(self, Self::NotDone)
     }
+}
+
+/// What an operator can do about a watcher that hangs: its daemons go on without it, and the next
+/// one takes their place.
+fn unanswered(pid: Option<u32>) -> String {
+    let said = "the watcher does not answer";
+    pid.map_or_else(
+        || said.to_owned(),
+        |pid| format!("{said}; if it hangs, kill -9 {pid}, then start-msg"),
+    )
 }
 
 /// Names what was being done when the system failed.
@@ -147,5 +167,25 @@ pub fn run(arguments: Arguments) -> Result<(), Error> {
         Task::Run { ha, start } => daemon::run(root, ha, start),
         Task::Start { words } => operator::start(&root, &words),
         Task::Stop { words } => operator::stop(&root, &words),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operators_read_codes_and_what_to_do() {
+        let hung = Error::NoAnswer {
+            pid: Some(4034),
+            source: IpcError::TimedOut,
+        };
+        let said = "%MSG-E-NOANSWER, the watcher does not answer; if it hangs, kill -9 4034, then \
+                    start-msg";
+        assert_eq!(hung.to_string(), said);
+        assert_eq!(hung.code(), 2);
+        let word = "foo".to_owned();
+        let unknown = Error::UnknownComponent { word }.to_string();
+        assert!(unknown.starts_with("%MSG-E-UNKNOWN, unknown component \"foo\"; "));
     }
 }

@@ -110,7 +110,7 @@ pub(crate) fn start(root: &ServerRoot, words: &[String]) -> Result<(), Error> {
     let watcher = match connect(root) {
         Ok(watcher) => watcher,
         Err(error) if error.is_absence() => launch(root, &rights, wishes.ha)?,
-        Err(error) => return Err(Error::NoAnswer(error)),
+        Err(error) => return Err(unanswered(root)(error)),
     };
     let components = if wishes.is_everything() {
         let enabled = KINDS.iter().filter(|kind| kind.is_enabled(&config));
@@ -121,7 +121,7 @@ pub(crate) fn start(root: &ServerRoot, words: &[String]) -> Result<(), Error> {
     let mut success = true;
     for (id, name) in (1..).zip(components) {
         let component = name.to_owned();
-        success &= ask(&watcher, id, &Request::Start { component })?;
+        success &= ask(root, &watcher, id, &Request::Start { component })?;
     }
     if success { Ok(()) } else { Err(Error::NotDone) }
 }
@@ -147,16 +147,16 @@ pub(crate) fn stop(root: &ServerRoot, words: &[String]) -> Result<(), Error> {
             let names = if everything { all } else { wishes.components };
             return stop_orphans(root, &names, force);
         }
-        Err(error) => return Err(Error::NoAnswer(error)),
+        Err(error) => return Err(unanswered(root)(error)),
     };
     let mut success = true;
     if everything {
-        success = ask(&watcher, 1, &Request::Finish { force })?;
+        success = ask(root, &watcher, 1, &Request::Finish { force })?;
         wait_for_the_end(root)?;
     } else {
         for (id, name) in (1..).zip(wishes.components.iter().rev()) {
             let component = (*name).to_owned();
-            success &= ask(&watcher, id, &Request::Stop { component, force })?;
+            success &= ask(root, &watcher, id, &Request::Stop { component, force })?;
         }
     }
     if success { Ok(()) } else { Err(Error::NotDone) }
@@ -176,6 +176,16 @@ fn permitted(root: &ServerRoot) -> Result<Rights, Error> {
 
 fn connect(root: &ServerRoot) -> Result<Connection, IpcError> {
     endpoint::connect(&root.config(), DAEMON, "start-msg", Duration::from_secs(5))
+}
+
+/// What comes of a watcher that does not answer.
+fn unanswered(root: &ServerRoot) -> impl Fn(IpcError) -> Error {
+    let path = lock::daemon_path(&root.config(), DAEMON);
+    // Whose process it is only helps; without it there is still the complaint.
+    move |source| Error::NoAnswer {
+        pid: lock::holder(&path).ok().flatten(),
+        source,
+    }
 }
 
 /// Starts a watcher that outlives us, and waits until it answers.
@@ -222,10 +232,10 @@ fn launch(root: &ServerRoot, rights: &Rights, ha: bool) -> Result<Connection, Er
 }
 
 /// Asks one thing and prints what is said about it.
-fn ask(watcher: &Connection, id: u32, request: &Request) -> Result<bool, Error> {
-    watcher.send(id, request).map_err(Error::NoAnswer)?;
+fn ask(root: &ServerRoot, watcher: &Connection, id: u32, request: &Request) -> Result<bool, Error> {
+    watcher.send(id, request).map_err(unanswered(root))?;
     loop {
-        match watcher.receive(SILENCE).map_err(Error::NoAnswer)? {
+        match watcher.receive(SILENCE).map_err(unanswered(root))? {
             (_, Reply::Text(text)) => say(&text),
             (_, Reply::Complaint(line)) => complain(&line),
             (_, Reply::Done { success }) => return Ok(success),

@@ -16,7 +16,11 @@
 //! the form `%FACILITY-S-IDENT, text`.
 //!
 //! `imsimta qm` without a sub-command is a session with the prompt `qm.maint>`; on a terminal with
-//! editing, history and completion, from a pipe without a prompt.
+//! editing, history and completion, from a pipe without a prompt. There messages are named by the
+//! numbers of the last `directory` or `held`. A single command such as `imsimta qm hold` has no
+//! listing of its own and names files, as `CHANNEL/NNN/FILE`, `CHANNEL/FILE` or `FILE`; with `-all`
+//! it asks about each message, and does nothing if nobody can answer, unless `-noconfirm` says
+//! that nothing is to be asked.
 //!
 //! # FILES
 //! `ROOT/config/compiled/config_data` is the compiled configuration, `ROOT/data/queue` holds the
@@ -24,20 +28,22 @@
 //! SERVERROOT from the environment, else the directory above the one this program lies in.
 //!
 //! # SECURITY
-//! For root and the server user only. Started as root it becomes the server user before it opens
-//! anything, so that no file it makes belongs to root. What it prints of messages, addresses and
-//! logs has its control characters made visible.
+//! For root and the server user only, but `version` and `help`. Started as root it becomes the
+//! server user before it opens anything, so that no file it makes belongs to root. What it prints
+//! of messages, addresses and logs has its control characters made visible, and the marks that
+//! turn the direction of writing.
 //!
 //! # DIAGNOSTICS
 //! Exit status 0: done, or nothing to do. 1: a mistake in the command, no privilege, an unusable
 //! configuration, or any error line. 2: a daemon that is needed cannot be reached.
 //!
 //! # BUGS
-//! `clean`, `top` and `counters` are not there yet; `run` shows only what the channel program
-//! writes.
+//! The utilities `calc`, `chbuild`, `counters`, `crdb`, `decode`, `kill`, `program`, `qclean`,
+//! `reload` and `renamedb`, and of `qm` the sub-commands `clean` and `counters`, are not there yet
+//! (`%IMTA-E-NOTYET`); `test -rewrite -filter` names filters and does not evaluate them.
 //!
 //! # SEE ALSO
-//! msconfig(1), configure(1), watcher(8), dispatcher(8), job_controller(8)
+//! msconfig(1), configure(1), start-msg(8), stop-msg(8), watcher(8), dispatcher(8), job_controller(8)
 
 use std::process::ExitCode;
 

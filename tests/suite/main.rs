@@ -12,6 +12,8 @@ mod ageing;
 #[cfg(test)]
 mod bad_luck;
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
 mod corpus;
 #[cfg(test)]
 mod crash;

@@ -179,7 +179,12 @@ impl Root {
     }
 
     /// Runs `imsimta qm` and the like with a text on standard input.
-    pub(crate) fn run_with_input(&self, program: &str, arguments: &[&str], input: &str) -> Output {
+    pub(crate) fn run_with_input(
+        &self,
+        program: &str,
+        arguments: &[&str],
+        input: impl AsRef<[u8]>,
+    ) -> Output {
         use std::io::Write as _;
         let mut child = Command::new(self.path.join("bin").join(program))
             .args(arguments)
@@ -193,7 +198,7 @@ impl Root {
             .stdin
             .take()
             .unwrap()
-            .write_all(input.as_bytes())
+            .write_all(input.as_ref())
             .unwrap();
         child.wait_with_output().unwrap()
     }

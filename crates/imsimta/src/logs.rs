@@ -233,10 +233,13 @@ impl InUse {
         let running = process::running(root);
         let mut this = Self::default();
         // Of a daemon that we cannot see at all we do not even know since when it runs.
-        if !running.hidden.is_empty() {
+        if running.hidden.iter().any(|daemon| *daemon != "watcher") {
             this.unseen_since = Some(0);
         }
-        for process in running.processes {
+        // The watcher, which is root and shows us nothing, writes a log without versions only.
+        let watcher = root.lib().join("watcher");
+        let others = running.processes.into_iter();
+        for process in others.filter(|process| Path::new(&process.command) != watcher) {
             let directory = format!("/proc/{}/fd", process.pid);
             match fs::read_dir(directory) {
                 Ok(entries) => {

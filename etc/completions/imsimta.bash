@@ -2,16 +2,17 @@
 _imsimta() {
   local words=""
   if [ "$COMP_CWORD" -eq 1 ]; then
-    words="cache cnbuild dispatcher find process purge qm refresh restart return run shutdown start stop submit test version view help"
+    words="cache cnbuild dispatcher find process purge qm qtop refresh restart return run shutdown start stop submit test version view help"
   else
     case ${COMP_WORDS[1]} in
-    cache) words="-change -channel= -channel_template= -debug -global -inorder_rebuild -job_limit= -json -master_job= -max_messages= -parallel_rebuild= -synchronize -template= -thread_depth= -view -walk" ;;
+    cache) words="-change -channel= -channel_template= -debug -global -inorder_rebuild -job_limit= -json -master_job= -max_messages= -parallel_rebuild= -recipient -slave_job= -synchronize -template= -thread_depth= -view -walk" ;;
     cnbuild) words="-image_file -json -maximum -option_file -remove -sizes -statistics -unused" ;;
     dispatcher) words="-json -statistics" ;;
     find) words="-f= -l=" ;;
     process) words="-image -json" ;;
     purge) words="-day= -hour= -num=" ;;
-    qm) words="-all -channel= -confirm -content -database -directory_tree -envelope -file_info -from= -heading -held -hosts -jobs -json -log -match= -messages -to= -total -trailing date delete directory exit held help history hold jobs messages quit read release return start stop summarize view" ;;
+    qm) words="-all -channel= -confirm -content -database -directory_tree -domain_to -envelope -file_info -from -from= -heading -held -hosts -ignore -ignore_zz -jobs -json -log -match= -messages -min_count= -owner= -subject -threads= -to -to= -top= -total -trailing -verbose date delete directory exit held help history hold jobs messages quit read release return run start stop summarize top view" ;;
+    qtop) words="-content -database -directory_tree -domain_to -from -held -ignore_zz -json -min_count= -subject -threads= -to -top= -verbose" ;;
     refresh) words="" ;;
     restart) words="" ;;
     return) words="" ;;
@@ -20,7 +21,7 @@ _imsimta() {
     start) words="" ;;
     stop) words="" ;;
     submit) words="-poll" ;;
-    test) words="-channel -debug -destination_channel= -flags= -from -image_file -json -mapping -rewrite -sender= -source_channel= -table=" ;;
+    test) words="-alias_file= -channel -check_expansions -configuration_file= -database= -debug -delivery_receipt -destination_channel= -filter -flags= -from -grey= -image_file -input= -json -local_alias= -mapping -mapping_file= -noreprocess -option_file= -output= -read_receipt -restricted= -rewrite -sender= -source_channel= -table=" ;;
     version) words="" ;;
     view) words="-f= -l=" ;;
     esac

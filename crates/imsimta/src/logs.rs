@@ -12,7 +12,7 @@ use mta_config::paths::ServerRoot;
 use mta_envelope::unique;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 const WHICH: &[Switch] = &[
@@ -240,12 +240,8 @@ impl InUse {
         let watcher = root.lib().join("watcher");
         let others = running.processes.into_iter();
         for process in others.filter(|process| Path::new(&process.command) != watcher) {
-            let directory = format!("/proc/{}/fd", process.pid);
-            match fs::read_dir(directory) {
-                Ok(entries) => {
-                    let links = entries.flatten().map(|entry| fs::read_link(entry.path()));
-                    this.open.extend(links.flatten());
-                }
+            match open_files(process.pid) {
+                Ok(mut open) => this.open.append(&mut open),
                 // It has ended since.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(_) => this.unseen(u64::try_from(process.started).unwrap_or(0)),
@@ -264,6 +260,20 @@ impl InUse {
         self.unseen_since.is_some_and(|since| version.made >= since)
             || self.open.contains(&version.path)
     }
+}
+
+/// What a process has open. The list may be readable where what it leads to is not.
+fn open_files(pid: i32) -> io::Result<Vec<PathBuf>> {
+    let mut open = Vec::new();
+    for entry in fs::read_dir(format!("/proc/{pid}/fd"))? {
+        match fs::read_link(entry?.path()) {
+            Ok(path) => open.push(path),
+            // Closed since.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(open)
 }
 
 /// `*` and `?` as everywhere.

@@ -103,7 +103,9 @@ fn outcome(
         let text = format!("{tried} messages tried, {delivered} delivered, {deferred} deferred");
         return Message::info("RUN", "DONE", text);
     }
-    let busy: Vec<String> = after.jobs.iter().map(with_job).collect();
+    // One that has just ended may still be listed, with nothing in hand.
+    let holds = |job: &&JobView| !job.messages.is_empty();
+    let busy: Vec<String> = after.jobs.iter().filter(holds).map(with_job).collect();
     if busy.is_empty() && after.ready + after.waiting == 0 {
         let text = format!("nothing is queued for channel {channel}");
         return Message::info("RUN", "NOTHING", text);
@@ -195,7 +197,15 @@ mod tests {
         let (before, after) = (jobs(3, 0, 7, 1), jobs(0, 1, 9, 2));
         let expected = "%RUN-I-DONE, 3 messages tried, 2 delivered, 1 deferred";
         assert_eq!(told(&before, &after), expected);
-        let empty = jobs(0, 0, 7, 1);
+        let mut empty = jobs(0, 0, 7, 1);
+        empty.jobs.push(JobView {
+            pid: 15479,
+            hosts: Vec::new(),
+            messages: Vec::new(),
+            processed: 2,
+            failed: 1,
+            age: 1,
+        });
         let expected = "%RUN-I-NOTHING, nothing is queued for channel tcp_local";
         assert_eq!(told(&empty, &empty), expected);
     }

@@ -194,6 +194,9 @@ pub(super) struct Deed<'a> {
     pub(super) ask: bool,
 }
 
+/// The deed itself, and what is said of it.
+pub(super) type Act<'a> = dyn FnMut(&Queue, &Chosen) -> Result<Option<Message>, Failure> + 'a;
+
 /// Does `act` to each selected message, asking and reporting as the switches say. A message that
 /// cannot be dealt with is reported and the others go on; the command then ends with status 1.
 pub(super) fn each(
@@ -201,7 +204,7 @@ pub(super) fn each(
     state: &State,
     words: &Words,
     deed: &Deed<'_>,
-    act: &mut dyn FnMut(&Queue, &Chosen) -> Result<Option<Message>, Failure>,
+    act: &mut Act<'_>,
 ) -> Outcome {
     let selection = selected(context, state, words, deed.held)?;
     let ask = words.is_on("confirm", deed.ask && !selection.by_name);

@@ -361,6 +361,19 @@ impl Collector {
     }
 }
 
+/// Whether a line, or the beginning of a long one, can be one of a header; the first line cannot
+/// continue another, and may be a mailbox separator.
+pub(crate) fn is_header_line(line: &[u8], first: bool) -> bool {
+    if matches!(line.first(), Some(b' ' | b'\t')) {
+        return !first;
+    }
+    let name = line.iter().position(|b| *b == b':').map(|at| &line[..at]);
+    let named = name
+        .map(<[u8]>::trim_ascii_end)
+        .is_some_and(|name| !name.is_empty() && name.iter().all(|b| is_name_byte(*b)));
+    named || (first && line.starts_with(b"From "))
+}
+
 const fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && byte != b':'
 }

@@ -234,10 +234,8 @@ impl<W: Write> Visitor for Writer<'_, W> {
         }
         self.label(&mut header, entity);
         self.out.write_all(&header.to_bytes())?;
-        if block.ends_with(b"\n\n") || block == b"\n" {
-            self.out.write_all(b"\n")?;
-        }
-        Ok(())
+        // Where the body began without an empty line, its new form might pass for a header line.
+        self.out.write_all(b"\n")
     }
 
     fn leaf(&mut self, _: &Entity, piece: &[u8]) -> io::Result<()> {

@@ -121,6 +121,15 @@ impl Walker<'_> {
         match &mut self.state {
             State::Between => self.visitor.between(piece),
             State::Leaf(entity) => self.visitor.leaf(entity, piece),
+            State::Header(block) if starts_line && is_stray(block, piece) => {
+                // The body begins without an empty line, as it may at the top of a message.
+                let block = std::mem::take(block);
+                self.header(&block)?;
+                if matches!(self.state, State::Header(_)) {
+                    self.bare_leaf()?;
+                }
+                self.piece(piece, starts_line)
+            }
             State::Header(block) => {
                 block.extend_from_slice(piece);
                 if block.len() > MAX_HEADER {
@@ -189,11 +198,29 @@ impl Walker<'_> {
             });
             State::Between
         } else {
-            entity.leaf = self.leaves.min(MAX_LEAVES - 1);
-            self.leaves += 1;
+            entity.leaf = self.next_leaf();
             State::Leaf(entity.clone())
         };
         self.visitor.header(&entity, block)
+    }
+
+    /// A message within the message that has no header at all.
+    fn bare_leaf(&mut self) -> io::Result<()> {
+        let entity = Entity {
+            kind: Kind::Leaf,
+            encoding: Encoding::SevenBit,
+            text: true,
+            top: false,
+            leaf: self.next_leaf(),
+        };
+        self.state = State::Leaf(entity.clone());
+        self.visitor.header(&entity, b"")
+    }
+
+    fn next_leaf(&mut self) -> usize {
+        let leaf = self.leaves.min(MAX_LEAVES - 1);
+        self.leaves += 1;
+        leaf
     }
 
     /// Ends what was going on.
@@ -211,6 +238,12 @@ impl Walker<'_> {
             }
         }
     }
+}
+
+/// Whether this line, behind the header lines of `block`, is none itself.
+fn is_stray(block: &[u8], line: &[u8]) -> bool {
+    let first = block.is_empty();
+    line != b"\n" && !crate::header::is_header_line(line, first)
 }
 
 fn usable(boundary: &str) -> bool {

@@ -67,6 +67,29 @@ fn only_the_leaves_that_need_it_are_encoded() {
 }
 
 #[test]
+fn a_body_without_an_empty_line_before_it_is_one() {
+    let message = b"Content-type: multipart/mixed; boundary=b\n\n--b\n\
+        Content-type: text/plain\nH\xc3\xa4: x\n--b\nplain\n--b\nContent-type: message/rfc822\n\n\
+        plain: no more\nthan that\n--b--\n";
+    assert_eq!(
+        text(message),
+        "Content-type: multipart/mixed; boundary=b\n\n--b\n\
+         Content-type: text/plain\nContent-transfer-encoding: QUOTED-PRINTABLE\n\n\
+         H=C3=A4: x\n--b\nplain\n--b\nContent-type: message/rfc822\n\n\
+         plain: no more\nthan that\n--b--\n"
+    );
+    let digest = b"Content-type: multipart/digest; boundary=b\n\n--b\nno header\n--b--\n";
+    assert_eq!(converted(digest, &seven_bit()), digest);
+    let line = "QUJD".repeat(19) + "\n";
+    let large = format!(
+        "Content-type: multipart/mixed; boundary=b\n\n--b\nContent-transfer-encoding: base64\n\
+         {}--b--\n",
+        line.repeat(70_000)
+    );
+    assert!(Survey::of(large.as_bytes(), &seven_bit()).unwrap().fits());
+}
+
+#[test]
 fn a_message_within_is_descended_into() {
     let message = b"Content-type: message/rfc822\n\nSubject: \xc3\xa4\n\n\xc3\xb6\n";
     assert_eq!(
@@ -137,8 +160,10 @@ fn bombs_are_walked_through_in_constant_space() {
     ]
     .concat();
     assert!(converted(&many, &seven_bit()).is_ascii());
-    let endless = vec![b'x'; 5 * 1024 * 1024];
+    let endless = [b"x: ".to_vec(), vec![b'x'; 5 * 1024 * 1024]].concat();
     assert!(Survey::of(endless.as_slice(), &seven_bit()).is_err());
+    // What is no header line ends the header.
+    assert!(Survey::of(&endless[3..], &seven_bit()).is_ok());
 }
 
 /// What quoted-printable text stands for.

@@ -2,6 +2,7 @@
 //! kept as they were found.
 
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
 
 /// Longest complete address, in octets (`address too long` above it).
@@ -99,6 +100,19 @@ impl Address {
         &self.0[start..marks.at.unwrap_or(self.0.len())]
     }
 
+    /// The same address in its plainest form: a local part in quotes that needs none is written
+    /// without (RFC 5321 §4.1.2 takes both for the same mailbox).
+    #[must_use]
+    pub fn plain(&self) -> Cow<'_, Self> {
+        let local = self.local();
+        let Some(content) = unquoted(local).filter(|content| is_dot_atom(content)) else {
+            return Cow::Borrowed(self);
+        };
+        let before = local.as_ptr() as usize - self.0.as_ptr() as usize;
+        let behind = &self.0[before + local.len()..];
+        Cow::Owned(Self(format!("{}{content}{behind}", &self.0[..before])))
+    }
+
     /// Everything behind the last unquoted `@`.
     #[must_use]
     pub fn domain(&self) -> Option<&str> {
@@ -125,6 +139,28 @@ impl Address {
     fn marks(&self) -> Marks {
         Marks::scan(&self.0).unwrap_or_default()
     }
+}
+
+/// What a local part that is one quoted string stands for.
+fn unquoted(local: &str) -> Option<String> {
+    let inside = local.strip_prefix('"')?.strip_suffix('"')?;
+    let mut content = String::with_capacity(inside.len());
+    let mut chars = inside.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => return None,
+            '\\' => content.push(chars.next()?),
+            _ => content.push(c),
+        }
+    }
+    Some(content)
+}
+
+/// Words of atom characters (RFC 5322 §3.2.3) with dots between.
+fn is_dot_atom(text: &str) -> bool {
+    let is_atom = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c);
+    text.split('.')
+        .all(|word| !word.is_empty() && word.chars().all(is_atom))
 }
 
 /// Where the unquoted separators of an address stand.
@@ -197,6 +233,27 @@ impl std::str::FromStr for Address {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn quotes_that_nothing_needs_go() {
+        for (text, plain) in [
+            ("\"bob\"@b.example", "bob@b.example"),
+            ("\"b\\o\\b.x+y\"@b.example", "bob.x+y@b.example"),
+            ("@a:\"bob\"@b.example", "@a:bob@b.example"),
+            ("\"bob\"", "bob"),
+            ("bob@b.example", "bob@b.example"),
+            ("\"b ob\"@b.example", "\"b ob\"@b.example"),
+            ("\"b@c\"@b.example", "\"b@c\"@b.example"),
+            ("\"b..c\"@b.example", "\"b..c\"@b.example"),
+            ("\"\"@b.example", "\"\"@b.example"),
+            ("\"a\".\"b\"@b.example", "\"a\".\"b\"@b.example"),
+            ("\"a\\\"b\"@b.example", "\"a\\\"b\"@b.example"),
+        ] {
+            let address = Address::parse(text).unwrap();
+            assert_eq!(address.plain().as_str(), plain);
+            assert!(Address::parse(plain).is_ok());
+        }
+    }
 
     #[test]
     fn parts_of_ordinary_and_odd_forms() {

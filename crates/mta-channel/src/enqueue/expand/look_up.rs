@@ -16,6 +16,7 @@ impl<'a> Expansion<'a, '_> {
         address: &Address,
     ) -> Result<Found<'a>, Refusal> {
         let context = self.context;
+        let address = &*address.plain();
         let magic = channel
             .number(ChannelOption::Aliasmagic)
             .unwrap_or_else(|| context.config.mta.int(MtaOption::AliasMagic));

@@ -54,6 +54,16 @@ fn local_users_and_strangers() {
                 "eve@hosted.example",
                 &["ims-ms Eve%hosted.example@ims-ms-daemon"],
             ),
+            (
+                "tcp_local",
+                "\"ada\"@example.com",
+                &["ims-ms ada@ims-ms-daemon"],
+            ),
+            (
+                "tcp_local",
+                "\"a\\da+Work\"@example.com",
+                &["ims-ms ada+Work@ims-ms-daemon"],
+            ),
             ("tcp_local", "postmaster", &["ims-ms ada@ims-ms-daemon"]),
             (
                 "tcp_local",

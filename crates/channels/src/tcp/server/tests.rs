@@ -538,7 +538,7 @@ fn a_port_that_speaks_tls_switches_channels_as_starttls_does() {
         let mut client = SecureClient(wire);
         // Behind the banner, of the port that begins with TLS.
         let mut answer = client.say("MAIL FROM:<a@b.example>");
-        if answer.starts_with("220 ") {
+        if !answer.contains("530 ") {
             answer = client.say("NOOP");
         }
         assert!(
@@ -592,6 +592,25 @@ fn vrfy_and_expn_tell_what_rcpt_would() {
     assert_eq!(
         client.say("EXPN ada@example.com"),
         "250 2.1.5 <ada@example.com>"
+    );
+}
+
+#[test]
+fn expn_shows_members_wherever_they_are() {
+    let list = "\ndn: cn=mixed,o=example.com\nobjectClass: inetMailGroup\n\
+                mail: mixed@example.com\nmgrpRFC822MailMember: ada@example.com\n\
+                mgrpRFC822MailMember: far@remote.example\n";
+    let world = World::with_directory(false, "", &format!("{DIRECTORY}{list}"));
+    let mut client = world.client();
+    client.reply();
+    assert_eq!(
+        client.say("EXPN mixed@example.com"),
+        "250-2.1.5 <ada@example.com>\n250 2.1.5 <far@remote.example>"
+    );
+    assert!(
+        client
+            .say("EXPN nobody@example.com")
+            .starts_with("550 5.1.1 ")
     );
 }
 

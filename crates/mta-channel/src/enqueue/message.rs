@@ -156,9 +156,12 @@ impl MessageWriter {
         }
         self.open();
         let committed = match std::mem::replace(&mut self.state, State::Failed(unfinished())) {
-            State::Body(draft) => draft
-                .commit()
-                .map_err(|error| self.transaction.queue_trouble(&error)),
+            State::Body(draft) => {
+                let _room = self.transaction.shared.room.take(self.groups.len());
+                draft
+                    .commit()
+                    .map_err(|error| self.transaction.queue_trouble(&error))
+            }
             State::Failed(refusal) => Err(refusal),
             State::TooLarge(limit) => Err(over_transaction_limit(self.octets, limit)),
             State::Header(_) | State::Early(..) => Err(unfinished()),

@@ -29,6 +29,7 @@ mod message;
 mod refusal;
 mod resolve;
 mod rewriting;
+mod room;
 mod source;
 mod split;
 mod trace;
@@ -38,6 +39,7 @@ pub use message::{Enqueued, MessageWriter};
 pub use refusal::Refusal;
 pub use resolve::{Context, Destination, Effects, Question, Resolution, resolve};
 pub use rewriting::{Rewriter, Routed};
+pub use room::OPEN_FILES;
 pub use source::{Checked, MailParams, Peer, Protocol, RcptParams, ReverseName, Source};
 pub use trace::{Silent, Step, Trace};
 pub use transaction::{Accepted, Transaction, source_limit};
@@ -53,6 +55,7 @@ use mta_log::program::ProgramLog;
 use mta_log::record::Record;
 use mta_log::writer::Writer;
 use mta_queue::Queue;
+use room::Room;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
@@ -95,6 +98,7 @@ struct Shared {
     log: Writer,
     program_log: Arc<ProgramLog>,
     ids: IdSource,
+    room: Room,
     hints: OnceLock<Hints>,
     config_dir: PathBuf,
     program: String,
@@ -147,6 +151,7 @@ impl Enqueuer {
                 directory,
                 program_log,
                 ids: IdSource::new(),
+                room: Room::new(),
                 hints: OnceLock::new(),
                 config_dir: root.config(),
                 program: program.to_owned(),

@@ -84,6 +84,51 @@ pub(super) fn split(config: &Config, addressed: Vec<Addressed>) -> Vec<Group> {
     groups
 }
 
+/// Most files that a message gets at once: they stay open until all of them are safe.
+const MAX_FILES: usize = 200;
+
+/// Files in which the recipients of the other files wait for their turn, about.
+const MAX_PORTIONS: usize = 50;
+
+/// Leaves the recipients of all files beyond [`MAX_FILES`] to the channel `detour`, which sends
+/// them on in portions. They passed every check, and nobody asks again.
+#[must_use]
+pub(super) fn bounded(mut groups: Vec<Group>, detour: Option<&Channel>) -> Vec<Group> {
+    let Some(detour) = detour.filter(|_| groups.len() > MAX_FILES) else {
+        return groups;
+    };
+    let rest = groups.split_off(MAX_FILES);
+    let portion = MAX_FILES.max(rest.len().div_ceil(MAX_PORTIONS));
+    let mut open: HashMap<(Option<String>, Option<Option<Address>>), (usize, usize)> =
+        HashMap::new();
+    for mut group in rest {
+        if group.channel == *detour.name() {
+            groups.push(group);
+            continue;
+        }
+        for recipient in &mut group.recipients {
+            recipient.pending.get_or_insert(Pending::Checked);
+        }
+        let key = (group.held.clone(), group.sender.clone());
+        match open.get_mut(&key).filter(|(_, files)| *files < portion) {
+            Some((at, files)) => {
+                groups[*at].recipients.append(&mut group.recipients);
+                *files += 1;
+            }
+            None => {
+                open.insert(key, (groups.len(), 1));
+                groups.push(Group {
+                    channel: detour.name().clone(),
+                    subdirs: detour.subdirs(),
+                    sorts_by_host: sorts_by_host(Some(detour)),
+                    ..group
+                });
+            }
+        }
+    }
+    groups
+}
+
 /// Where a copy of the message comes to lie.
 #[derive(PartialEq, Eq, Hash)]
 struct Mailplace {
@@ -227,6 +272,31 @@ mod tests {
         let mut list = vec![addressed("ims-ms", "a@x"), addressed("ims-ms", "b@x")];
         list[1].held = Some("reason".into());
         assert_eq!(split(&test_config(), list).len(), 2);
+    }
+
+    #[test]
+    fn more_files_than_may_be_open_go_on_in_portions() {
+        let config = test_config();
+        let name = ChannelName::new("reprocess").unwrap();
+        let detour = config.channel(&name);
+        for (hosts, files) in [(200, 200), (201, 201), (400, 201), (4500, 200 + 22)] {
+            let list: Vec<Addressed> = (0..hosts)
+                .map(|n| addressed("tcp_local", &format!("a@h{n}")))
+                .collect();
+            let groups = bounded(split(&config, list), detour);
+            assert_eq!(groups.len(), files);
+            let all: usize = groups.iter().map(|group| group.recipients.len()).sum();
+            assert_eq!(all, hosts);
+            for group in &groups[MAX_FILES..] {
+                assert_eq!(group.channel, name);
+                let checked = |one: &Recipient| one.pending == Some(Pending::Checked);
+                assert!(group.recipients.iter().all(checked));
+            }
+        }
+        let list: Vec<Addressed> = (0..300)
+            .map(|n| addressed("tcp_local", &format!("a@h{n}")))
+            .collect();
+        assert_eq!(bounded(split(&config, list), None).len(), 300);
     }
 
     proptest! {

@@ -392,6 +392,9 @@ impl Transaction {
         self.hold(&mut addressed);
         split::merge(&mut addressed);
         let groups = split::split(&self.config, addressed);
+        let source = self.config.channel(&self.source.channel);
+        let detour = source.and_then(|source| expand_channel(&self.config, source));
+        let groups = split::bounded(groups, detour);
         Ok(MessageWriter::new(self, groups))
     }
 
@@ -411,7 +414,9 @@ impl Transaction {
             }
             return;
         }
-        let Some(source) = config.channel(&self.source.channel) else {
+        // What an operator has released is not held again for the same reason.
+        let source = config.channel(&self.source.channel);
+        let Some(source) = source.filter(|_| !self.source.reprocessing) else {
             return;
         };
         let Some(limit) = source.limit(ChannelOption::Holdlimit) else {

@@ -5,7 +5,7 @@ use super::certificate::Certificate;
 use super::conversation::Conversation;
 use super::debug::DebugLogs;
 use super::names;
-use mta_channel::enqueue::{EnqueueError, Enqueuer};
+use mta_channel::enqueue::{EnqueueError, Enqueuer, OPEN_FILES};
 use mta_config::service::Service;
 use mta_config::{Config, LoadError, ServerRoot};
 use mta_dns::hickory::Dns;
@@ -287,7 +287,8 @@ impl Server {
         let dns = names::resolver(&config);
         let wanted = u64::from(service.max_conns)
             .saturating_mul(4)
-            .saturating_add(64);
+            .saturating_add(64)
+            .saturating_add(OPEN_FILES as u64);
         if let Err(error) = start::raise_descriptor_limit(wanted) {
             log.write(&format!("cannot raise the limit of open files: {error}"));
         }

@@ -269,6 +269,24 @@ fn more_recipients_than_holdlimit_are_held() {
     let files = world.files("reprocess");
     assert_eq!(files.len(), 1);
     assert!(files[0].0.ends_with(".HELD"));
+    let released = Source {
+        reprocessing: true,
+        ..network("tcp_intranet")
+    };
+    let params = MailParams::default();
+    let begun = world
+        .enqueuer
+        .begin(&std::sync::Arc::new(released), None, params, now());
+    let mut transaction = begun.unwrap();
+    for recipient in all {
+        transaction
+            .recipient(recipient, &RcptParams::default())
+            .unwrap();
+    }
+    let mut writer = transaction.message().unwrap();
+    writer.write(b"Subject: x\n\n");
+    let files = writer.finish().unwrap().files;
+    assert!(files.iter().all(|file| !file.place.file.is_held()));
 }
 
 #[test]

@@ -3,22 +3,9 @@
 use crate::support::root::Root;
 use crate::support::wait_for;
 use crate::support::wire::Wire;
-use std::process::Command;
 
 const MESSAGE: &[u8] =
     b"From: eve@example.com\nTo: bob@example.com\nSubject: growing old\n\nbody\n";
-
-/// Runs the return job as if `days` had passed.
-fn return_job(root: &Root, days: &str) {
-    let output = Command::new("faketime")
-        .args(["-f", days])
-        .arg(root.path().join("lib/return_job"))
-        .env("SERVERROOT", root.path())
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{text}\n{}", root.logs());
-}
 
 fn notices(root: &Root, count: usize) -> Vec<String> {
     let found = root.wait_for_delivered("eve@example.com", count);
@@ -49,10 +36,10 @@ fn a_message_that_waits_is_warned_of_and_returned_in_the_end() {
     let files = wait_for("the message", || {
         Some(root.queued("ims-ms")).filter(|files| files.len() == 1)
     });
-    return_job(&root, "+12h");
+    root.return_job("+12h");
     assert_eq!(root.queued("ims-ms"), files, "half a day is no day");
-    return_job(&root, "+25h");
-    return_job(&root, "+26h");
+    root.return_job("+25h");
+    root.return_job("+26h");
     let waiting = wait_for("one warning", || {
         Some(root.queued("ims-ms")).filter(|files| files.len() == 2)
     });
@@ -62,7 +49,7 @@ fn a_message_that_waits_is_warned_of_and_returned_in_the_end() {
         .into_iter()
         .filter(|line| line.contains(" W 1 "))
         .collect();
-    return_job(&root, "+5d");
+    root.return_job("+5d");
     wait_for("warning and notice, but no message", || {
         let now = root.queued("ims-ms");
         (now.len() == 2 && !now.contains(&files[0])).then_some(())
@@ -107,7 +94,7 @@ fn notices_never_beget_notices() {
     wait_for("the message", || {
         (root.queued("ims-ms").len() == 1).then_some(())
     });
-    return_job(&root, "+3d");
+    root.return_job("+3d");
     wait_for("an empty queue", || {
         root.all_queued().is_empty().then_some(())
     });

@@ -1,15 +1,14 @@
 //! `kill -9` at random instants while mail flows: nothing that got its 250 is ever lost.
 
+use crate::support::client::Client;
+use crate::support::dice::Dice;
 use crate::support::dns::Zone;
 use crate::support::root::Root;
 use crate::support::sink::Sink;
-use crate::support::wire::on_the_wire;
 use crate::support::{end, wait_for, wait_within};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -30,19 +29,6 @@ const VICTIMS: [&str; 10] = [
     "dispatcher",
 ];
 
-/// A small generator whose seed is printed, so that a run can be repeated.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % sides
-    }
-}
-
 #[derive(Default)]
 struct Ledger {
     /// Message number and recipients, for each that got its final 250.
@@ -54,12 +40,7 @@ struct Ledger {
 
 #[test]
 fn nothing_acknowledged_is_lost_over_fifty_kills() {
-    let seed = std::env::var("IMTA_SEED")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or_else(|| u64::from(std::process::id()));
-    println!("seed {seed} (IMTA_SEED={seed} repeats it)");
-    let mut dice = Dice(seed);
+    let mut dice = Dice::seeded();
     let dns = Zone::default()
         .mx("example.org", 10, "mx.example.org")
         .a("mx.example.org", [127, 0, 0, 2])
@@ -127,9 +108,7 @@ fn strike(root: &Root, ledger: &Ledger, dice: &mut Dice, round: usize) -> bool {
     let victim = wait_within(Duration::from_secs(10), || {
         let pids = root.pids(wanted);
         if delivers {
-            return pids
-                .into_iter()
-                .find(|pid| has_message_in_hand(*pid, root.path()));
+            return pids.into_iter().find(|pid| root.has_message_in_hand(*pid));
         }
         let ready = wanted != "tcp_smtp_server" || transactions(ledger) > 0;
         pids.first().copied().filter(|_| ready)
@@ -139,7 +118,7 @@ fn strike(root: &Root, ledger: &Ledger, dice: &mut Dice, round: usize) -> bool {
         return false;
     };
     std::thread::sleep(instant);
-    let (holding, open) = (has_message_in_hand(pid, root.path()), transactions(ledger));
+    let (holding, open) = (root.has_message_in_hand(pid), transactions(ledger));
     end(pid);
     println!(
         "round {round}: {wanted} {pid}, message file open: {holding}, transactions open: {open}"
@@ -154,19 +133,6 @@ fn acknowledged(ledger: &Ledger) -> usize {
 
 fn transactions(ledger: &Ledger) -> usize {
     ledger.in_transaction.load(Ordering::Relaxed)
-}
-
-/// Whether a process has a message file of the queue open.
-fn has_message_in_hand(pid: i32, root: &Path) -> bool {
-    let queue = root.join("data/queue");
-    fs::read_dir(format!("/proc/{pid}/fd"))
-        .into_iter()
-        .flatten()
-        .flatten()
-        .any(|entry| {
-            fs::read_link(entry.path())
-                .is_ok_and(|target| target.starts_with(&queue) && target.extension().is_some())
-        })
 }
 
 fn load(ledger: &Ledger, address: SocketAddr) {
@@ -196,27 +162,11 @@ fn send(
     number: usize,
     recipients: &[&str],
 ) -> std::io::Result<()> {
-    let stream = TcpStream::connect_timeout(&address, Duration::from_secs(10))?;
-    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-    let mut reader = BufReader::new(stream.try_clone()?);
-    let mut stream = stream;
-    expect(&mut reader, "220")?;
-    stream.write_all(b"EHLO loader.example.org\r\n")?;
-    expect(&mut reader, "250")?;
-    let open = Open::new(ledger);
-    stream.write_all(b"MAIL FROM:<eve@example.com>\r\n")?;
-    expect(&mut reader, "250")?;
-    for recipient in recipients {
-        stream.write_all(format!("RCPT TO:<{recipient}>\r\n").as_bytes())?;
-        expect(&mut reader, "250")?;
-    }
-    stream.write_all(b"DATA\r\n")?;
-    expect(&mut reader, "354")?;
+    let mut client = Client::hello(address)?;
+    let _open = Open::new(ledger);
+    client.envelope("eve@example.com", recipients)?;
     let size = [200, 5_000, 20_000, 400_000][[0, 1, 1, 2, 1, 1, 0, 3][number % 8]];
-    stream.write_all(&on_the_wire(message(number, size).as_bytes()))?;
-    expect(&mut reader, "250")?;
-    drop(open);
-    Ok(())
+    client.data(message(number, size).as_bytes())
 }
 
 /// Counts a transaction while it lives.
@@ -232,18 +182,6 @@ impl<'a> Open<'a> {
 impl Drop for Open<'_> {
     fn drop(&mut self) {
         self.0.in_transaction.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-fn expect(reader: &mut BufReader<TcpStream>, code: &str) -> std::io::Result<()> {
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line)? == 0 || !line.starts_with(code) {
-            return Err(std::io::Error::other(line));
-        }
-        if line.as_bytes().get(3) == Some(&b' ') {
-            return Ok(());
-        }
     }
 }
 

@@ -4,6 +4,7 @@
 mod judge;
 mod trace;
 
+use crate::support::broken::broken;
 use crate::support::root::Root;
 use crate::support::sink::{Odd, Sink};
 use crate::support::strace::{DISK_AND_WIRE, Tracer};
@@ -11,8 +12,7 @@ use crate::support::wait_for;
 use crate::support::wire::Wire;
 use judge::{Areas, Verdict, judge};
 use mta_envelope::names::FileName;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 const LOCAL: &[&str] = &["bob@example.com"];
 const BOTH: &[&str] = &["bob@example.com", "zoe@[127.0.0.2]"];
@@ -205,40 +205,6 @@ fn the_judge_finds_the_broken_builds() {
             "{feature}: {found:#?}"
         );
     }
-}
-
-/// Builds a server that makes one deliberate mistake. The executables get a directory of their
-/// own, so that they never get in the way of the good ones; what they are made from is shared.
-fn broken(feature: &str) -> PathBuf {
-    static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _turn = ONE_AT_A_TIME.lock().unwrap();
-    let usual = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    let target = usual.join("broken");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args([
-            "build",
-            "--quiet",
-            "--profile",
-            "ci",
-            "--locked",
-            "--offline",
-        ])
-        .args(["--bin", "tcp_smtp_server", "--features", feature])
-        .arg("--target-dir")
-        .arg(&target)
-        .env("CARGO_BUILD_BUILD_DIR", usual)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{feature}: {said}");
-    let built = target.join("ci/tcp_smtp_server");
-    let kept = target.join(feature);
-    // A server of an earlier run may still have it open.
-    drop(std::fs::remove_file(&kept));
-    std::fs::copy(&built, &kept).unwrap();
-    kept
 }
 
 #[test]

@@ -5,6 +5,9 @@
     reason = "each module of the suite uses its part of the staging"
 )]
 
+pub(crate) mod broken;
+pub(crate) mod client;
+pub(crate) mod dice;
 pub(crate) mod dns;
 pub(crate) mod messages;
 pub(crate) mod root;

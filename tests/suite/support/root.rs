@@ -336,6 +336,43 @@ impl Root {
             .collect()
     }
 
+    /// Whether a process has a message file of the queue open.
+    pub(crate) fn has_message_in_hand(&self, pid: i32) -> bool {
+        let queue = self.path.join("data/queue");
+        let files = fs::read_dir(format!("/proc/{pid}/fd"));
+        files.into_iter().flatten().flatten().any(|entry| {
+            fs::read_link(entry.path())
+                .is_ok_and(|target| target.starts_with(&queue) && target.extension().is_some())
+        })
+    }
+
+    /// Kills everything that runs from this root, also what is started meanwhile. Says whether
+    /// all of it is gone.
+    pub(crate) fn kill_all(&self) -> bool {
+        let gone = wait_within(Duration::from_secs(5), || {
+            let running = self.processes();
+            for (pid, _) in &running {
+                super::end(*pid);
+            }
+            running.is_empty().then_some(())
+        });
+        gone.is_some()
+    }
+
+    /// Runs the return job with a clock that is `ahead` (as `+25h`).
+    pub(crate) fn return_job(&self, ahead: &str) {
+        let output = Command::new("faketime")
+            .args(["-f", ahead])
+            .arg(self.path.join("lib/return_job"))
+            .env("SERVERROOT", &self.path)
+            // The times of files are as they are: it is they that have grown old.
+            .env("NO_FAKE_STAT", "1")
+            .output()
+            .unwrap_or_else(|error| panic!("this test needs faketime: {error}"));
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{text}\n{}", self.logs());
+    }
+
     fn configure(&mut self, staging: &Staging) {
         let mut arguments: Vec<String> = vec![
             "--host".into(),
@@ -380,16 +417,7 @@ impl Drop for Root {
         if std::thread::panicking() {
             eprintln!("{}", self.logs());
         }
-        for _ in 0..50 {
-            let running = self.processes();
-            if running.is_empty() {
-                break;
-            }
-            for (pid, _) in running {
-                super::end(pid);
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        self.kill_all();
         let top = self.path.ancestors().find(|path| {
             path.parent()
                 .is_some_and(|parent| parent == Path::new(env!("CARGO_TARGET_TMPDIR")))

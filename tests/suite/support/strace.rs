@@ -1,11 +1,12 @@
 //! Watching and disturbing the system calls of running programs with `strace`.
 
 use super::root::Root;
-use super::wait_for;
+use super::{wait_for, wait_within};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 /// The calls that put data and names on the disk, or words on the wire.
 pub(crate) const DISK_AND_WIRE: &str = "trace=open,openat,write,writev,pwrite64,pwritev,sendto,\
@@ -58,10 +59,22 @@ impl Tracer {
     }
 
     fn let_go(&mut self) {
+        // One that is told to let go of a process whose threads are just dying waits for ever;
+        // when all of them are dead it ends by itself.
+        if self.so_far().contains("+++ killed by") && self.ends_within(Duration::from_secs(1)) {
+            return;
+        }
         let pid = nix::unistd::Pid::from_raw(i32::try_from(self.strace.id()).unwrap());
         // One that has lost all its processes has ended by itself.
         let _gone = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).is_err();
-        drop(self.strace.wait());
+        if !self.ends_within(Duration::from_secs(5)) {
+            drop(self.strace.kill());
+            drop(self.strace.wait());
+        }
+    }
+
+    fn ends_within(&mut self, limit: Duration) -> bool {
+        wait_within(limit, || self.strace.try_wait().ok().flatten()).is_some()
     }
 }
 

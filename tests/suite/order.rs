@@ -252,3 +252,43 @@ fn attempts(path: &Path) -> u32 {
     let name = path.file_name().unwrap().to_str().unwrap();
     FileName::parse(name).map_or(0, |name| u32::from(name.attempts()))
 }
+
+#[test]
+fn what_a_dead_program_delivered_is_synced_before_its_message_is_removed() {
+    let root = Root::staging().start();
+    let mut wire = Wire::hello(root.smtp);
+    let empty = || root.all_queued().is_empty().then_some(());
+    by_data(&mut wire, LOCAL, 100);
+    root.wait_for_delivered("bob@example.com", 1);
+    wait_for("the first message to be gone", empty);
+    // The second sync of a delivery is that of `new`: dead before it, but after the rename.
+    let dies = ["trace=fsync", "inject=fsync:signal=SIGKILL:when=2"];
+    let killer = Tracer::attach(&root, &root.pids("ims_master"), &dies);
+    // The successor will be a child of the Job Controller.
+    let tracer = Tracer::attach(&root, &root.pids("job_controller"), &[DISK_AND_WIRE]);
+    by_data(&mut wire, LOCAL, 100);
+    wait_for("the second message to be gone", empty);
+    let (killed, trace) = (killer.finish(), tracer.finish());
+    assert!(killed.contains("killed by SIGKILL"), "{killed}");
+    assert_eq!(root.delivered("bob@example.com").len(), 2);
+    let calls = trace::parse(&trace);
+    let removal = calls
+        .iter()
+        .find(|call| {
+            call.name == "unlinkat" && call.path(0).is_some_and(|at| at.contains("/queue/"))
+        })
+        .unwrap_or_else(|| panic!("no removal\n{trace}"));
+    let new = root.maildir("bob@example.com").join("new");
+    let new = new.canonicalize().unwrap();
+    let synced = calls.iter().any(|call| {
+        call.name == "fsync"
+            && call.path(0).map(Path::new) == Some(&new)
+            && call.succeeded
+            && call.ended < removal.began
+    });
+    assert!(
+        synced,
+        "removed before {} was synced\n{trace}",
+        new.display()
+    );
+}

@@ -8,7 +8,8 @@
 //!
 //! NAME is made from the queue file's unique part and the recipient. So an attempt that follows
 //! a crash behind the rename finds its own file in `new`, or in `cur` if a reader was quick, and
-//! does not deliver a second one.
+//! does not deliver a second one. It does what the other one perhaps did not come to: it syncs the
+//! directory.
 
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -113,14 +114,17 @@ impl Maildir {
         &self.path
     }
 
-    /// Whether a message of that name has been delivered, whatever a reader made of its flags.
+    /// Whether a message of that name has been delivered, whatever a reader made of its flags. If
+    /// so, it is durable on return: whoever put it there may have died before it was.
     ///
     /// # Errors
-    /// What the system said when a directory could not be read.
+    /// What the system said when a directory could not be read or synced.
     pub(super) fn holds(&self, name: &str) -> io::Result<bool> {
         for part in ["new", "cur"] {
-            for entry in fs::read_dir(self.path.join(part))? {
+            let directory = self.path.join(part);
+            for entry in fs::read_dir(&directory)? {
                 if is_form_of(entry?.file_name().as_encoded_bytes(), name) {
+                    sync(&directory)?;
                     return Ok(true);
                 }
             }

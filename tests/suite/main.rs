@@ -32,6 +32,8 @@ mod order;
 #[cfg(test)]
 mod ownership;
 #[cfg(test)]
+mod power_cut;
+#[cfg(test)]
 mod restart;
 #[cfg(test)]
 mod smtp_in;

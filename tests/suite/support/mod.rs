@@ -8,6 +8,7 @@
 pub(crate) mod broken;
 pub(crate) mod client;
 pub(crate) mod dice;
+pub(crate) mod disk;
 pub(crate) mod dns;
 pub(crate) mod messages;
 pub(crate) mod root;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A message as it arrived, dots unstuffed, CRLF line ends kept.
 #[derive(Debug, Clone)]
@@ -12,6 +12,8 @@ pub(crate) struct Received {
     pub(crate) from: String,
     pub(crate) to: Vec<String>,
     pub(crate) message: Vec<u8>,
+    /// When it was accepted.
+    pub(crate) at: Instant,
 }
 
 /// What the peer does at one step instead of saying yes.
@@ -178,6 +180,7 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) {
         from: String::new(),
         to: Vec::new(),
         message: Vec::new(),
+        at: Instant::now(),
     };
     if speak("BANNER", "220 sink.example.org ESMTP ready").is_none() {
         return;
@@ -212,6 +215,7 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) {
                     from: path(&command),
                     to: Vec::new(),
                     message: Vec::new(),
+                    at: Instant::now(),
                 };
                 said
             }
@@ -228,6 +232,7 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) {
                         return;
                     };
                     current.message = message;
+                    current.at = Instant::now();
                     let said = speak("DOT", "250 2.0.0 stored");
                     if said == Some(true) {
                         state.lock().unwrap().received.push(current.clone());

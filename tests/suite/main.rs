@@ -39,6 +39,8 @@ mod restart;
 mod smtp_in;
 #[cfg(test)]
 mod smtp_out;
+#[cfg(test)]
+mod sweep;
 
 /// Every file of this directory is a module above; a forgotten one would never run.
 #[test]

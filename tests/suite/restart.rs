@@ -123,6 +123,19 @@ fn a_dead_daemon_is_replaced() {
 }
 
 #[test]
+fn smtp_is_back_after_its_service_and_then_the_dispatcher_were_stopped() {
+    let root = Root::staging().start();
+    root.imsimta(&["stop", "smtp"]);
+    root.imsimta(&["stop", "dispatcher"]);
+    assert!(TcpStream::connect(root.smtp).is_err());
+    root.imsimta(&["start", "dispatcher"]);
+    let mut wire = Wire::hello(root.smtp);
+    let reply = wire.message("eve@example.com", &["bob@example.com"], MESSAGE);
+    assert!(reply.starts_with("250"), "{reply}");
+    root.wait_for_delivered("bob@example.com", 1);
+}
+
+#[test]
 fn stopping_and_starting_says_what_happens() {
     let root = Root::staging().build();
     let started = root.run("start-msg", &[]);

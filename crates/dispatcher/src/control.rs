@@ -8,8 +8,6 @@ use mta_envelope::names::ServiceName;
 use mta_ipc::control::{Asked, Slot};
 use mta_ipc::dispatcher::{Reply, Request, Status};
 use mta_process::exit::with_causes;
-use nix::sys::socket::{Shutdown, shutdown};
-use std::os::fd::AsRawFd;
 
 use crate::balance::Phase;
 use crate::debug::Topic;
@@ -109,9 +107,9 @@ impl Dispatcher {
         };
         service.stopped = true;
         for listener in service.listeners.drain(..) {
-            if let Err(errno) = shutdown(listener.socket.as_raw_fd(), Shutdown::Read) {
+            if let Err(error) = mta_ipc::listeners::close(&listener.socket) {
                 self.log
-                    .tell(format_args!("{name}: cannot close a listener: {errno}"));
+                    .tell(format_args!("{name}: cannot close a listener: {error}"));
             }
         }
         for server in &mut service.servers {

@@ -6,10 +6,10 @@
 
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use mta_envelope::names::ServiceName;
-use nix::sys::socket::{SockType, getsockopt, sockopt};
+use nix::sys::socket::{Shutdown, SockType, getsockopt, shutdown, sockopt};
 use serde::{Deserialize, Serialize};
 
 use crate::descriptor::{self, Waiting};
@@ -33,6 +33,20 @@ pub struct ServiceListener {
     pub tls: bool,
     /// The socket, non-blocking.
     pub socket: TcpListener,
+}
+
+/// Lets a listener refuse connections until somebody listens again. Both the watcher and the
+/// Dispatcher may ask for it, in any order and more than once.
+///
+/// # Errors
+/// What the system says; the socket may still listen.
+pub fn close(socket: &TcpListener) -> io::Result<()> {
+    // Shut down a second time, the socket would be marked as one that receives nothing; that
+    // mark survives `listen`, and every connection accepted later would be born with it.
+    if getsockopt(socket, sockopt::AcceptConn)? {
+        shutdown(socket.as_raw_fd(), Shutdown::Read)?;
+    }
+    Ok(())
 }
 
 /// Queues all listeners on `socket` for the Dispatcher that is being started with the other end.

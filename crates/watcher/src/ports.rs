@@ -13,8 +13,8 @@ use mta_ipc::IpcError;
 use mta_ipc::listeners::{self, ServiceListener};
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, Backlog, Shutdown, SockFlag, SockType, SockaddrStorage, bind, listen,
-    setsockopt, shutdown, socket, sockopt,
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, listen, setsockopt, socket,
+    sockopt,
 };
 
 /// A port could not be had.
@@ -76,8 +76,8 @@ impl Ports {
     /// Refuses connections from now on; ports stay ours.
     pub(crate) fn close(&self) {
         for (_, listener) in &self.bound {
-            // It fails only for a socket that does not listen, which is what is wanted.
-            shutdown(listener.socket.as_raw_fd(), Shutdown::Read).ok();
+            // Nothing can be done about it, and the port is opened again before it is served.
+            listeners::close(&listener.socket).ok();
         }
     }
 
@@ -148,6 +148,7 @@ fn listen_again(socket: &TcpListener, backlog: u32) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{Read, Write};
     use std::net::TcpStream;
 
     #[test]
@@ -156,15 +157,27 @@ mod tests {
         let free = bind_at("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = free.local_addr().unwrap();
         drop(free);
-        let socket = bind_at(address).unwrap();
+        let listener = ServiceListener {
+            service: "SMTP".parse().unwrap(),
+            tls: false,
+            socket: bind_at(address).unwrap(),
+        };
         assert!(TcpStream::connect(address).is_err());
-        listen_again(&socket, 5).unwrap();
+        listen_again(&listener.socket, 5).unwrap();
         let first = TcpStream::connect(address).unwrap();
-        shutdown(socket.as_raw_fd(), Shutdown::Read).unwrap();
+        // A service that is stopped, then its Dispatcher: two that close the same socket.
+        listeners::close(&listener.socket).unwrap();
+        listeners::close(&listener.socket).unwrap();
         assert!(TcpStream::connect(address).is_err());
-        listen_again(&socket, 5).unwrap();
+        listen_again(&listener.socket, 5).unwrap();
         drop(first);
-        assert!(TcpStream::connect(address).is_ok());
+        let mut client = TcpStream::connect(address).unwrap();
+        client.write_all(b"EHLO").unwrap();
+        listener.socket.set_nonblocking(false).unwrap();
+        let (mut accepted, _) = listener.socket.accept().unwrap();
+        let mut said = [0; 4];
+        accepted.read_exact(&mut said).unwrap();
+        assert_eq!(&said, b"EHLO");
     }
 
     #[test]

@@ -9,6 +9,8 @@ use std::ops::Deref;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::Arc;
 
+use nix::errno::Errno;
+use nix::fcntl::FallocateFlags;
 use nix::sys::stat::SFlag;
 use nix::sys::time::TimeSpec;
 
@@ -24,6 +26,9 @@ use crate::message::Message;
 use crate::name;
 use crate::record::Head;
 use crate::sync;
+
+/// Octets that a note of one recipient who is done takes at most.
+const LONGEST_DONE: u64 = 64;
 
 /// A message file that is ours until it is settled.
 #[must_use = "a message that is not settled stays in the queue as it was"]
@@ -51,6 +56,11 @@ impl Queue {
             Err(error) => return Err(error),
         };
         match Contents::read(&file, &place.file, true) {
+            Ok(contents) if contents.left.is_empty() => {
+                // Everybody was dealt with, and only the removal failed.
+                directory.unlink(place.file.as_str())?;
+                Err(TakeError::Gone)
+            }
             Ok(contents) => {
                 let message = Message::new(file, contents);
                 Ok(Dequeued::new(
@@ -167,10 +177,32 @@ impl Dequeued {
     ///
     /// # Errors
     /// [`SettleError`]; the message is then still in the queue.
-    pub fn remove(self) -> Result<(), SettleError> {
-        self.directory
-            .unlink(self.place.file.as_str())
-            .map_err(|error| self.error(&self.place, error))
+    pub fn remove(mut self) -> Result<(), SettleError> {
+        let Err(error) = self.directory.unlink(self.place.file.as_str()) else {
+            return Ok(());
+        };
+        // The next one who takes it removes it, if at least this can be written. If not, the
+        // error that is told is the one that matters.
+        self.note_done(&[], &[]).ok();
+        Err(self.error(&self.place, error))
+    }
+
+    /// Makes sure that it can be noted who of the recipients was dealt with, even if the file
+    /// system is full by then. Call it before a delivery to more than one.
+    ///
+    /// # Errors
+    /// That there is no room for it now. A delivery could then be repeated for all of them, as
+    /// often as it is tried.
+    pub fn reserve(&self) -> io::Result<()> {
+        let line = LONGEST_DONE * self.message.contents.left.len() as u64;
+        let len = i64::try_from(self.message.file.metadata()?.len()).unwrap_or(i64::MAX);
+        let wanted = i64::try_from(4096 + line).unwrap_or(i64::MAX);
+        let flags = FallocateFlags::FALLOC_FL_KEEP_SIZE;
+        match nix::fcntl::fallocate(&self.message.file, flags, len, wanted) {
+            Err(errno @ (Errno::ENOSPC | Errno::EDQUOT)) => Err(errno.into()),
+            // A file system that cannot promise it, or trouble that the attempt will tell of.
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// Nobody could be dealt with yet: the attempts are noted and the name counts one more.
@@ -179,17 +211,31 @@ impl Dequeued {
     /// # Errors
     /// [`SettleError`]; the message is then still in the queue.
     pub fn defer(mut self, attempts: &[Attempt]) -> Result<Place, SettleError> {
-        self.note(attempts)?;
+        self.write_down(attempts)?;
         let tried = self.place.file.attempts().saturating_add(1);
         let place = self.place.renamed(self.place.file.with_attempts(tried));
         self.rename(place)
     }
 
-    /// Notes what happened without counting an attempt. Durable on return.
+    /// Notes what happened without counting an attempt: the time stamp goes on telling when the
+    /// last one was. Durable on return.
     ///
     /// # Errors
     /// [`SettleError`]; the message is then still in the queue.
     pub fn note(&mut self, attempts: &[Attempt]) -> Result<(), SettleError> {
+        let file = &self.message.file;
+        let noted = file.metadata().and_then(|before| {
+            self.append(attempts)?;
+            let tried = TimeSpec::new(before.mtime(), before.mtime_nsec());
+            nix::sys::stat::futimens(file, &TimeSpec::UTIME_OMIT, &tried)?;
+            sync::file(file)
+        });
+        noted.map_err(|error| self.error(&self.place, error))?;
+        self.message.contents.history.extend_from_slice(attempts);
+        Ok(())
+    }
+
+    fn write_down(&mut self, attempts: &[Attempt]) -> Result<(), SettleError> {
         self.append(attempts)
             .and_then(|()| sync::file(&self.message.file))
             .map_err(|error| self.error(&self.place, error))?;
@@ -197,13 +243,32 @@ impl Dequeued {
         Ok(())
     }
 
+    /// Notes behind the message that everybody but the recipients with the indices `remaining`
+    /// is dealt with. Durable on return. Why anybody else has to wait is noted if there is room.
+    fn note_done(&mut self, remaining: &[usize], attempts: &[Attempt]) -> io::Result<()> {
+        let now = name::now();
+        let left = self.message.contents.left.iter().enumerate();
+        let done: Vec<Attempt> = left
+            .filter(|(at, _)| !remaining.contains(at))
+            .map(|(_, number)| Attempt::done(now, *number))
+            .collect();
+        self.append(&done)?;
+        self.append(attempts).ok();
+        sync::file(&self.message.file)
+    }
+
     /// Only the recipients with the indices `remaining`, at least one, are still to be dealt with: the file is
     /// replaced by one that names them alone, and its name counts one more attempt. Whatever
-    /// moment a crash chooses, the queue holds either the old file or the new one.
+    /// moment a crash chooses, the queue holds either the old file or the new one. If there is no
+    /// room for the new one, the old one gets a note of who is done.
     ///
     /// # Errors
     /// [`SettleError`]; the message is then still in the queue, possibly with all recipients.
-    pub fn split(self, remaining: &[usize], attempts: &[Attempt]) -> Result<Placed, SettleError> {
+    pub fn split(
+        mut self,
+        remaining: &[usize],
+        attempts: &[Attempt],
+    ) -> Result<Placed, SettleError> {
         let head = self.head_of(remaining);
         if head.envelope.recipients.is_empty() {
             // A file without recipients would be set aside as damaged.
@@ -212,12 +277,20 @@ impl Dequeued {
         }
         let history = [self.history(), attempts].concat();
         let tried = self.place.file.attempts().saturating_add(1);
-        let place = self
-            .place
-            .renamed(self.place.file.with_attempts(tried).rewritten());
-        let file = self
-            .rewrite(&head, &history)
-            .map_err(|error| self.error(&self.place, error))?;
+        let mut file_name = self.place.file.with_attempts(tried);
+        let file = match self.rewrite(&head, &history) {
+            Ok(file) => {
+                file_name = file_name.rewritten();
+                Some(file)
+            }
+            Err(error) => {
+                if !self.is_in_place() || self.note_done(remaining, attempts).is_err() {
+                    return Err(self.error(&self.place, error));
+                }
+                None
+            }
+        };
+        let place = self.place.renamed(file_name);
         let path = self.directory.path().join(place.file.as_str());
         let (channel, size) = (self.channel.clone(), head.envelope.size);
         // The new file is durable under the old name from here on; our lock on it lasts until
@@ -238,7 +311,7 @@ impl Dequeued {
     /// # Errors
     /// [`SettleError`]; the message is then still in the queue.
     pub fn hold(mut self, reason: &str) -> Result<Place, SettleError> {
-        self.note(&[Attempt::held(name::now(), reason)])?;
+        self.write_down(&[Attempt::held(name::now(), reason)])?;
         let place = self.place.renamed(self.place.file.held());
         self.rename(place)
     }
@@ -261,12 +334,18 @@ impl Dequeued {
         Ok(place)
     }
 
+    /// Whether the file that stands under the name is ours, and not one that has replaced it.
+    fn is_in_place(&self) -> bool {
+        let ours = self.message.file.metadata();
+        let named = self.directory.stat(self.place.file.as_str());
+        matches!((ours, named), (Ok(ours), Ok(named))
+            if (ours.dev(), ours.ino()) == (named.st_dev, named.st_ino))
+    }
+
     /// A head for some of the recipients, in their old order.
     fn head_of(&self, remaining: &[usize]) -> Head {
         let mut head = self.message.contents.head.clone();
-        let chosen = |at: &usize| remaining.contains(at);
-        head.envelope.recipients = pick(head.envelope.recipients, chosen);
-        head.recipient_others = pick(head.recipient_others, chosen);
+        head.keep(remaining);
         head
     }
 
@@ -321,13 +400,6 @@ impl Dequeued {
             source,
         }
     }
-}
-
-fn pick<T>(all: Vec<T>, chosen: impl Fn(&usize) -> bool) -> Vec<T> {
-    all.into_iter()
-        .enumerate()
-        .filter_map(|(at, one)| chosen(&at).then_some(one))
-        .collect()
 }
 
 /// A reader that computes the checksum of what passes.

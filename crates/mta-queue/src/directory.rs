@@ -168,12 +168,19 @@ impl Directory {
         let flags = RenameFlags::RENAME_NOREPLACE;
         match nix::fcntl::renameat2(&self.fd, from, &self.fd, to, flags) {
             Ok(()) => Ok(()),
-            // A file system without this flag: link, which never replaces, then unlink.
-            Err(Errno::EINVAL | Errno::ENOSYS) => {
-                nix::unistd::linkat(&self.fd, from, &self.fd, to, AtFlags::empty())?;
-                self.unlink(from)
-            }
+            Err(Errno::EINVAL | Errno::ENOSYS) => self.rename_by_looking(from, to),
             Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// The same on a file system without that flag. A link and an unlink would be safe against
+    /// rivals, but leave two names of one message if we die between the two; and there are no
+    /// rivals: the unique part of both names is ours, by our lock or because it is new.
+    fn rename_by_looking(&self, from: &str, to: &str) -> io::Result<()> {
+        match self.stat(to) {
+            Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.replace(from, to),
+            Err(error) => Err(error),
         }
     }
 
@@ -255,6 +262,11 @@ mod tests {
         drop(directory.create("b").unwrap());
         let error = directory.rename("a", "b").unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        let error = directory.rename_by_looking("a", "b").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        directory.rename_by_looking("a", "c").unwrap();
+        assert!(directory.stat("a").is_err() && directory.stat("c").is_ok());
+        directory.rename("c", "a").unwrap();
         assert!(directory.create("a").is_err(), "O_EXCL");
     }
 }

@@ -13,6 +13,7 @@
 //! The content is found by its size and not by looking for its end, so reading does not depend
 //! on what a sender wrote.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -54,10 +55,13 @@ impl From<io::Error> for ReadError {
 /// What stands in a file, and where.
 #[derive(Debug, Clone)]
 pub(crate) struct Contents {
+    /// As it stands in the file, but without the recipients whom the history calls done.
     pub(crate) head: Head,
     pub(crate) history: Vec<Attempt>,
     /// Where the content starts.
     pub(crate) start: u64,
+    /// The numbers in the file of the recipients that are left, in their order.
+    pub(crate) left: Vec<usize>,
 }
 
 impl Contents {
@@ -87,13 +91,21 @@ impl Contents {
         if !meta.is_file() {
             return Err(Fault::NotRegular.into());
         }
-        let (head, start) = read_head(file, meta.len())?;
+        let (mut head, start) = read_head(file, meta.len())?;
         let end = End::read(file, &head, start, meta.len())?;
-        let history = read_history(file, end.history, meta.len())?;
+        let mut history = read_history(file, end.history, meta.len())?;
+        let done: HashSet<usize> = history.iter().filter_map(Attempt::done_index).collect();
+        history.retain(|attempt| attempt.done_index().is_none());
+        let all = 0..head.envelope.recipients.len();
+        let left: Vec<usize> = all.filter(|at| !done.contains(at)).collect();
+        if !done.is_empty() {
+            head.keep(&left);
+        }
         let contents = Self {
             head,
             history,
             start,
+            left,
         };
         Ok((contents, end))
     }

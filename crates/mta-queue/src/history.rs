@@ -5,9 +5,10 @@
 
 /// One attempt for one recipient, or an event of the whole file.
 ///
-/// As a line: `ISO8601-time TAB recipient TAB status TAB text`. Two events have a recipient of
-/// `-`: `HELD` (the text is the reason) and `WARNED` made by [`Attempt::warned`], which is the
-/// line `W <value>`.
+/// As a line: `ISO8601-time TAB recipient TAB status TAB text`. Three events have a recipient of
+/// `-`: `HELD` (the text is the reason), `DONE` (the text is the number, from 0, of a recipient
+/// in the envelope who is dealt with; readers of the file leave him out, and the line as well)
+/// and `WARNED` made by [`Attempt::warned`], which is the line `W <value>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     /// Seconds since 1970; 0 if the line carries none.
@@ -23,6 +24,9 @@ pub struct Attempt {
 /// The status of a hold.
 pub const HELD: &str = "HELD";
 
+/// The status of a recipient who is dealt with while the file could not be rewritten.
+pub(crate) const DONE: &str = "DONE";
+
 /// The status of a warning that was sent.
 pub const WARNED: &str = "W";
 
@@ -36,6 +40,23 @@ impl Attempt {
             status: HELD.to_owned(),
             text: reason.to_owned(),
         }
+    }
+
+    /// The recipient with this number in the file is dealt with.
+    pub(crate) fn done(time: u64, index: usize) -> Self {
+        Self {
+            time,
+            recipient: "-".to_owned(),
+            status: DONE.to_owned(),
+            text: index.to_string(),
+        }
+    }
+
+    /// The number of a recipient who is dealt with.
+    pub(crate) fn done_index(&self) -> Option<usize> {
+        (self.recipient == "-" && self.status == DONE)
+            .then(|| self.text.parse().ok())
+            .flatten()
     }
 
     /// The warning of the `notices` value `value` was sent.

@@ -22,6 +22,7 @@
 //! | history appended | `ZZU.00` | perhaps a cut last line, which is skipped | the same | nobody has to |
 //! | deferred | `ZYU.00` | `ZYU.00` | `ZZU.00` or `ZYU.00`, never both | nobody has to |
 //! | rewritten for the rest | `ZZU.00`, the old or the new one | the same, and perhaps `.tmp-V` | the same | [`Queue::clean`] |
+//! | no room to rewrite it | `ZZU.00`, then `ZYU.00`, with notes of who is done | perhaps without the last notes | the same | the next split |
 //! | split | `ZYU.01` | `ZYU.01` | the new one as `ZZU.00` or `ZYU.01` | nobody has to |
 //! | held | `ZZU.HELD` | `ZZU.HELD` | `ZZU.00` or `ZZU.HELD` | an operator |
 //! | removed | nothing | nothing | nothing, or `ZZU.00`: delivered twice | the next job |

@@ -6,6 +6,8 @@
 //! none, because a header comes whole before the first octet is written. Records with letters
 //! that this release does not use are kept and written again.
 
+use std::collections::HashSet;
+
 use mta_envelope::address::Address;
 use mta_envelope::envelope::{Envelope, Notify, Pending, Priority, Recipient, Ret};
 use mta_envelope::names::ChannelName;
@@ -79,6 +81,13 @@ impl Head {
         Ok(out.bytes)
     }
 
+    /// Leaves out all recipients but those with these numbers; the order stays.
+    pub(crate) fn keep(&mut self, numbers: &[usize]) {
+        let chosen: HashSet<usize> = numbers.iter().copied().collect();
+        pick(&mut self.envelope.recipients, &chosen);
+        pick(&mut self.recipient_others, &chosen);
+    }
+
     /// Reads a head that ends with (and includes) its boundary line.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Fault> {
         let mut reader = Parser::default();
@@ -114,6 +123,11 @@ pub(crate) fn find_end(bytes: &[u8], from: usize) -> Result<usize, usize> {
         at = end;
     }
     Err(at)
+}
+
+fn pick<T>(all: &mut Vec<T>, chosen: &HashSet<usize>) {
+    let mut at = 0..;
+    all.retain(|_| at.next().is_some_and(|at| chosen.contains(&at)));
 }
 
 fn record(line: &str) -> Option<(char, &str)> {

@@ -34,8 +34,9 @@ pub(crate) fn file_system(fd: impl AsFd) -> io::Result<()> {
 }
 
 /// Whether one [`file_system`] may stand for a sync of every file and directory: the kernel
-/// reports write-back errors through it (Linux 5.8), and the file system is one whose `syncfs`
-/// is known to write everything and to wait. A deliberately broken build has to leave out
+/// reports through it both write-back errors (Linux 5.8) and what the file system itself says,
+/// such as a journal that could not be written (5.17), and the file system is one whose
+/// `syncfs` is known to write everything and to wait. A deliberately broken build has to leave out
 /// single syncs, so it never takes this way.
 pub(crate) fn file_system_covers_files(fd: impl AsFd) -> bool {
     const KNOWN: [i64; 4] = [0xEF53, 0x5846_5342, 0x9123_683E, 0x0102_1994];
@@ -58,10 +59,14 @@ pub(crate) fn file_system_covers_files(fd: impl AsFd) -> bool {
 
 fn kernel_reports_errors() -> bool {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    reports_errors(&release)
+}
+
+fn reports_errors(release: &str) -> bool {
     let mut numbers = release
         .split(|c: char| !c.is_ascii_digit())
         .map(|part| part.parse::<u32>().unwrap_or(0));
-    (numbers.next(), numbers.next()) >= (Some(5), Some(8))
+    (numbers.next(), numbers.next()) >= (Some(5), Some(17))
 }
 
 /// A disk that fails on request, for the tests of what happens then.
@@ -101,6 +106,24 @@ pub(crate) mod fault {
                 SUCCESSES_LEFT.set(left.map(|left| left - 1));
                 Ok(())
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn syncfs_is_trusted_where_nothing_is_kept_from_it() {
+        let table = [
+            ("4.19.0-27-amd64", false),
+            ("5.10.0-33-amd64\n", false),
+            ("5.17.0", true),
+            ("6.1.0-44-amd64", true),
+            ("10.0", true),
+            ("", false),
+        ];
+        for (release, trusted) in table {
+            assert_eq!(super::reports_errors(release), trusted, "{release}");
         }
     }
 }

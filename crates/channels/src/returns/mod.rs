@@ -143,7 +143,8 @@ impl Job {
         let name = channel.name();
         let mut troubles = 0;
         let mut seen = 0_u64;
-        for found in self.enqueuer.queue().scan(name) {
+        let mut files = self.enqueuer.queue().scan(name);
+        for found in &mut files {
             if found.place.file.is_held() {
                 continue;
             }
@@ -162,6 +163,11 @@ impl Job {
             if let Err(error) = applied {
                 troubles += usize::from(self.trouble(channel, &place.to_string(), &error));
             }
+        }
+        for fault in files.faults() {
+            let told = mta_process::exit::with_causes(&fault);
+            self.debug.trouble(&told);
+            troubles += 1;
         }
         self.debug.line(|| format!("{name}: {seen} messages"));
         troubles

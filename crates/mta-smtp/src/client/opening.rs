@@ -98,6 +98,9 @@ pub enum OpeningError {
     /// AUTH is a must and PLAIN not offered.
     #[error("remote server does not offer AUTH PLAIN, which is required")]
     NoAuth,
+    /// AUTH is a must, and TLS, which is wanted, could not be had.
+    #[error("AUTH PLAIN is required, and not sent without TLS")]
+    AuthNeedsTls,
     /// The credentials were refused.
     #[error("AUTH refused: {}", .0.one_line())]
     AuthRefused(Reply),
@@ -236,8 +239,13 @@ impl<'a> Opening<'a> {
 
     fn after_tls(&mut self) -> Result<OpeningStep, OpeningError> {
         let offered = self.peer.extensions.auth.iter().any(|name| name == "PLAIN");
+        // PLAIN is the password itself: in clear it goes only where nobody asked for TLS.
+        let exposed = !self.peer.tls && self.manners.tls != TlsUse::Never;
         match &self.manners.auth {
-            AuthUse::May { user, password } | AuthUse::Must { user, password } if offered => {
+            AuthUse::Must { .. } if offered && exposed => Err(OpeningError::AuthNeedsTls),
+            AuthUse::May { user, password } | AuthUse::Must { user, password }
+                if offered && !exposed =>
+            {
                 self.state = State::Auth;
                 let response = sasl::plain_response(user, password);
                 Ok(OpeningStep::Send(format!("AUTH PLAIN {response}\r\n")))

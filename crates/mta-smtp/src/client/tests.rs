@@ -117,6 +117,7 @@ fn tls_is_used_as_told() {
 #[test]
 fn auth_is_used_as_told() {
     let offered = "S: 220 x\nC: EHLO mx.example\nS: 250-x|250 AUTH LOGIN PLAIN\n";
+    let both = "S: 220 x\nC: EHLO mx.example\nS: 250-x|250-STARTTLS|250 AUTH PLAIN\n";
     let (user, password) = ("ada".to_owned(), "secret".to_owned());
     let may = Manners {
         auth: AuthUse::May {
@@ -133,6 +134,22 @@ fn auth_is_used_as_told() {
     for manners in [&may, &must] {
         open(manners, &format!("{begun}S: 235 ok\n= ready"));
     }
+    // Where TLS is wanted, whoever spoils it does not get the password instead.
+    let (mut may_both, mut must_both) = (may.clone(), must.clone());
+    may_both.tls = TlsUse::May;
+    must_both.tls = TlsUse::May;
+    let refused = "C: STARTTLS\nS: 454 no\n";
+    let needed = "= AUTH PLAIN is required, and not sent without TLS";
+    for begun in [offered.to_owned(), format!("{both}{refused}")] {
+        open(&may_both, &format!("{begun}= ready"));
+        open(&must_both, &format!("{begun}{needed}"));
+    }
+    open(
+        &must_both,
+        &format!(
+            "{both}C: STARTTLS\nS: 220 go\nTLS, C: EHLO mx.example\nS: 250-x|250 AUTH PLAIN\nC: AUTH PLAIN AGFkYQBzZWNyZXQ=\nS: 235 ok\n= ready"
+        ),
+    );
     open(&may, &format!("{begun}S: 535 no\n= ready"));
     open(&must, &format!("{begun}S: 535 no\n= AUTH refused: 535 no"));
     open(
@@ -283,6 +300,63 @@ fn a_refused_sender_is_everybodys_fate() {
             ),
         );
     }
+}
+
+#[test]
+fn a_reset_is_owed_until_it_is_granted() {
+    let extensions = Extensions {
+        size: Some(5000),
+        ..with("HELP")
+    };
+    let mut large = letter(&["c@d"]);
+    large.size = 5001;
+    for (letter, owed) in [(&large, true), (&large, false)] {
+        let mut transfer = Transfer::new(letter, &extensions, owed);
+        assert_eq!(transfer.step(), TransferStep::Done);
+        assert_eq!(transfer.needs_reset(), owed);
+    }
+    let small = letter(&["c@d"]);
+    for (answers, owed) in [
+        (&["250 reset"][..], false),
+        (&["250 reset", "550 no"], false),
+        (&["250 reset", "250 ok"], true),
+        (&["451 no"], true),
+    ] {
+        let mut transfer = Transfer::new(&small, &extensions, true);
+        for answer in answers {
+            assert!(matches!(transfer.step(), TransferStep::Send(_)));
+            transfer.reply(reply_of(answer));
+        }
+        assert_eq!(transfer.needs_reset(), owed, "{answers:?}");
+    }
+}
+
+#[test]
+fn a_server_that_is_out_of_step_is_left_and_nobody_returned() {
+    let table = [
+        (true, "C: RSET\nS: 451 no\nabort", "Reset: 451 no"),
+        (true, "C: RSET\nS: 502 no\nabort", "Reset: 502 no"),
+        (
+            false,
+            "C: MAIL FROM:<a@b>\nS: 503 5.5.1 nested MAIL\nabort",
+            "Mail: 503 5.5.1 nested MAIL",
+        ),
+        (
+            false,
+            "C: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<c@d>\nS: 250 ok\nC: DATA\nS: 503 RCPT first\nabort",
+            "Data: 503 RCPT first",
+        ),
+    ];
+    for (reset, script, end) in table {
+        let script = format!("{script}\n= Temporary at {end}");
+        transfer(&letter(&["c@d"]), &with("HELP"), reset, &script);
+    }
+    transfer(
+        &letter(&["c@d"]),
+        &with("PIPELINING"),
+        true,
+        "C: RSET|MAIL FROM:<a@b>|RCPT TO:<c@d>|DATA\nS: 451 no\nabort\n= Temporary at Reset: 451 no",
+    );
 }
 
 #[test]

@@ -132,6 +132,8 @@ pub struct Transfer<'a> {
     closing: Option<Reply>,
     content_done: bool,
     hopeless: Option<Stage>,
+    /// The server still thinks of an earlier transaction.
+    reset_owed: bool,
 }
 
 impl<'a> Transfer<'a> {
@@ -152,6 +154,7 @@ impl<'a> Transfer<'a> {
             closing: None,
             content_done: false,
             hopeless: None,
+            reset_owed: reset,
         };
         if extensions
             .size
@@ -184,7 +187,7 @@ impl<'a> Transfer<'a> {
         if self.hopeless.is_some() {
             return TransferStep::Done;
         }
-        if self.closing.is_some() {
+        if self.closing.is_some() || self.is_out_of_step() {
             return TransferStep::Abort;
         }
         if let Some(stage) = self.awaited() {
@@ -261,9 +264,14 @@ impl<'a> Transfer<'a> {
         self.expected.push_back(Command::Dot);
     }
 
-    /// Whether the server still thinks of this transaction, so that RSET must come first.
+    /// Whether the server still thinks of this transaction, or of an earlier one that this never
+    /// ended, so that RSET must come first.
     #[must_use]
     pub fn needs_reset(&self) -> bool {
+        if self.mail.is_none() {
+            let reset = self.rset.as_ref().is_some_and(Reply::is_positive);
+            return self.reset_owed && !reset;
+        }
         let begun = self.mail.as_ref().is_some_and(Reply::is_positive);
         let ended = self.content.is_some() && !self.uses_chunks()
             || self.content.as_ref().is_some_and(Reply::is_positive);
@@ -296,7 +304,8 @@ impl<'a> Transfer<'a> {
         let steps = [(Stage::Reset, &self.rset), (Stage::Mail, &self.mail)];
         for (stage, reply) in steps {
             if let Some(reply) = reply.as_ref().filter(|reply| !reply.is_positive()) {
-                return self.refused(stage, reply, stage == Stage::Mail && reply.is_permanent());
+                let permanent = reply.is_permanent() && !is_bad_sequence(reply);
+                return self.refused(stage, reply, stage == Stage::Mail && permanent);
             }
         }
         let Some(rcpt) = &self.rcpt[index] else {
@@ -307,7 +316,8 @@ impl<'a> Transfer<'a> {
             return self.refused(Stage::Rcpt, rcpt, permanent);
         }
         if let Some(data) = self.data.as_ref().filter(|data| data.code != 354) {
-            return self.refused(Stage::Data, data, data.is_permanent());
+            let permanent = data.is_permanent() && !is_bad_sequence(data);
+            return self.refused(Stage::Data, data, permanent);
         }
         match &self.content {
             Some(reply) if reply.is_positive() => Verdict {
@@ -357,6 +367,14 @@ impl<'a> Transfer<'a> {
         positive(&self.mail) && self.rcpt.iter().any(positive)
     }
 
+    /// The server does not stand where it should: what it says from now on may be about another
+    /// transaction than ours. DATA is out of sequence for good reason if nobody was accepted.
+    fn is_out_of_step(&self) -> bool {
+        let refused = |reply: &Option<Reply>| reply.as_ref().is_some_and(|r| !r.is_positive());
+        let bad = |reply: &Option<Reply>| reply.as_ref().is_some_and(is_bad_sequence);
+        refused(&self.rset) || bad(&self.mail) || bad(&self.data) && self.has_accepted()
+    }
+
     /// Without PIPELINING a refusal saves the commands behind it.
     fn drop_the_pointless(&mut self) {
         let refused = |reply: &Option<Reply>| reply.as_ref().is_some_and(|r| !r.is_positive());
@@ -377,6 +395,11 @@ impl<'a> Transfer<'a> {
         }
         lines
     }
+}
+
+/// 503 speaks of the order of our commands, not of the message.
+const fn is_bad_sequence(reply: &Reply) -> bool {
+    reply.code == 503
 }
 
 impl Command {

@@ -42,6 +42,10 @@ pub struct Times {
     pub dot_transmit: Duration,
     /// A TLS handshake.
     pub handshake: Duration,
+    /// All from the banner to a server that is ready for mail, however it trickles.
+    pub opening: Duration,
+    /// All of one message, as computed for it.
+    pub message: Duration,
 }
 
 impl Default for Times {
@@ -58,6 +62,8 @@ impl Default for Times {
             data_transmit: minutes(10),
             dot_transmit: minutes(10),
             handshake: minutes(1),
+            opening: minutes(15),
+            message: minutes(60),
         }
     }
 }
@@ -145,7 +151,8 @@ impl Connection {
                 transcript,
             })
         };
-        let mut talk = match Talk::new(socket, manners.transcript) {
+        let limit = Instant::now() + times.opening;
+        let mut talk = match Talk::new(socket, manners.transcript, limit) {
             Ok(talk) => talk,
             Err(error) => return Err(failed(error, opening, Vec::new())),
         };
@@ -211,6 +218,7 @@ impl Connection {
         let extensions = self.peer.extensions.clone();
         let mut transfer = Transfer::new(letter, &extensions, self.needs_reset);
         let mut progress = Progress::default();
+        self.talk.limit = Instant::now() + times.message;
         let error = self
             .talk
             .transfer(&mut transfer, content, times, &mut progress)
@@ -249,10 +257,12 @@ struct Talk {
     input: Input,
     replies: ReplyReader,
     transcript: Option<Vec<String>>,
+    /// The end of all patience: each step has its own, and there can be very many steps.
+    limit: Instant,
 }
 
 impl Talk {
-    fn new(socket: TcpStream, transcript: bool) -> Result<Self, ConnectionError> {
+    fn new(socket: TcpStream, transcript: bool, limit: Instant) -> Result<Self, ConnectionError> {
         let wire = Wire::new(socket, None).map_err(|source| ConnectionError::Wire {
             doing: "os_smtp_open",
             source,
@@ -262,7 +272,12 @@ impl Talk {
             input: Input::default(),
             replies: ReplyReader::default(),
             transcript: transcript.then(Vec::new),
+            limit,
         })
+    }
+
+    fn until(&self, within: Duration) -> Instant {
+        (Instant::now() + within).min(self.limit)
     }
 
     fn open(
@@ -273,17 +288,17 @@ impl Talk {
         times: &Times,
     ) -> Result<Option<Negotiated>, ConnectionError> {
         let mut tls = None;
-        let mut step = opening.reply(self.receive(Instant::now() + times.status)?)?;
+        let mut step = opening.reply(self.receive_within(times.status)?)?;
         loop {
             step = match step {
                 OpeningStep::Send(line) => {
                     self.command(line.as_bytes(), times.transmit)?;
-                    opening.reply(self.receive(Instant::now() + times.status)?)?
+                    opening.reply(self.receive_within(times.status)?)?
                 }
                 OpeningStep::StartTls => {
                     // What came behind the 220 was not said under TLS (CVE-2021-38371).
                     self.input.clear();
-                    let until = Instant::now() + times.handshake;
+                    let until = self.until(times.handshake);
                     let done = self.wire.connect_tls(connector, host, until);
                     tls = Some(done.map_err(ConnectionError::Handshake)?);
                     opening.tls_started()
@@ -307,7 +322,7 @@ impl Talk {
                     self.command(&lines, within)?;
                 }
                 TransferStep::Receive(stage) => {
-                    let reply = self.receive(Instant::now() + times.of(stage))?;
+                    let reply = self.receive_within(times.of(stage))?;
                     transfer.reply(reply);
                 }
                 TransferStep::SendContent => {
@@ -341,11 +356,15 @@ impl Talk {
     }
 
     fn send(&mut self, bytes: &[u8], within: Duration) -> Result<(), ConnectionError> {
-        let sent = self.wire.write_all(bytes, Instant::now() + within);
+        let sent = self.wire.write_all(bytes, self.until(within));
         sent.map_err(|source| ConnectionError::Wire {
             doing: "os_smtp_write",
             source,
         })
+    }
+
+    fn receive_within(&mut self, within: Duration) -> Result<Reply, ConnectionError> {
+        self.receive(self.until(within))
     }
 
     fn receive(&mut self, until: Instant) -> Result<Reply, ConnectionError> {
@@ -439,7 +458,7 @@ impl Talk {
                 .and_then(|()| self.send(&chunk, times.data_transmit));
             self.or_last_words(sent, transfer)?;
             while transfer.chunks_unanswered() > 1 {
-                let reply = self.receive(Instant::now() + times.content_status)?;
+                let reply = self.receive_within(times.content_status)?;
                 transfer.reply(reply);
             }
         }

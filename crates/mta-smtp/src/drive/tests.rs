@@ -98,6 +98,8 @@ fn short() -> Times {
         data_transmit: second,
         dot_transmit: second,
         handshake: second,
+        opening: second * 20,
+        message: second * 20,
     }
 }
 
@@ -338,6 +340,35 @@ fn servers_that_hang_close_or_talk_nonsense_only_defer() {
         assert_eq!(sent.error.unwrap().to_string(), error);
         assert!(!connection.is_usable());
     }
+}
+
+#[test]
+fn a_server_that_answers_each_command_late_enough_is_given_up() {
+    let (stop, stopped) = mpsc::channel::<()>();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let tarpit = std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        // A line of a reply that never ends, always before the patience of one answer does.
+        socket.write_all(b"220 x\r\n250 x\r\n").unwrap();
+        while stopped.recv_timeout(Duration::from_millis(20)).is_err() {
+            if socket.write_all(b"250-more\r\n").is_err() {
+                return;
+            }
+        }
+    });
+    let patient = Duration::from_secs(600);
+    let times = Times {
+        mail_status: patient,
+        message: Duration::from_millis(300),
+        ..Times::default()
+    };
+    let mut connection = connect(port, TlsUse::Never, &times).unwrap();
+    let sent = connection.transfer(&letter(&["c@d"], false), &mut b"x\n".as_slice(), &times);
+    assert_eq!(sent.verdicts[0].fate, Fate::Temporary);
+    assert!(sent.error.is_some());
+    stop.send(()).ok();
+    tarpit.join().unwrap();
 }
 
 #[test]

@@ -196,8 +196,10 @@ impl TcpClient {
         let content = Content::of(message, settings, eight_bit_peer, &self.shared.folder)?;
         let letter = letter(message, group, &self.shared, content.shape());
         let blocks = letter.size.div_ceil(settings.block_size.max(1));
+        let content_status = settings.patience.of(letter.recipients.len() as u64, blocks);
         let times = Times {
-            content_status: settings.patience.of(letter.recipients.len() as u64, blocks),
+            content_status,
+            message: whole(&settings.times, &letter) + content_status,
             ..settings.times.clone()
         };
         let mut reader = content.open(message)?;
@@ -319,6 +321,15 @@ fn letter(message: &Message<'_>, group: &Group, shared: &Shared, shape: Shape) -
         permanent_552: settings.permanent_552.clone(),
         chunking: settings.chunking,
     }
+}
+
+/// How long all of a message may take but the answer to it: what a very slow line needs, and no
+/// longer, since a server that is patient enough could hold a thread for days.
+fn whole(times: &Times, letter: &Letter) -> Duration {
+    let answers = times.mail_status + times.status;
+    let recipients = Duration::from_secs(10).saturating_mul(letter.recipients.len() as u32);
+    let octets = Duration::from_secs(letter.size / 2048);
+    Duration::from_secs(10 * 60) + answers + recipients + octets
 }
 
 /// The envelope id, if it is the sender's ENVID; one that an MTA made itself must not go on as

@@ -126,7 +126,7 @@ pub(super) fn unusable(error: &ConnectionError, remote: &Remote) -> Report {
             | OpeningError::Hello(reply)
             | OpeningError::TlsRefused(reply)
             | OpeningError::AuthRefused(reply) => Some(reply),
-            OpeningError::NoTls | OpeningError::NoAuth => None,
+            OpeningError::NoTls | OpeningError::NoAuth | OpeningError::AuthNeedsTls => None,
         },
         ConnectionError::Wire { .. }
         | ConnectionError::Reply(_)
@@ -135,9 +135,9 @@ pub(super) fn unusable(error: &ConnectionError, remote: &Remote) -> Report {
         | ConnectionError::OutOfStep => None,
     };
     let status = match error {
-        ConnectionError::Opening(OpeningError::NoTls | OpeningError::NoAuth) => {
-            Status::new(4, 7, 0)
-        }
+        ConnectionError::Opening(
+            OpeningError::NoTls | OpeningError::NoAuth | OpeningError::AuthNeedsTls,
+        ) => Status::new(4, 7, 0),
         ConnectionError::Handshake(_) => Status::new(4, 7, 5),
         _ => reply.map_or(Status::new(4, 4, 2), |reply| {
             reply.status_or_class().with_class(4)

@@ -9,8 +9,8 @@ use mta_config::Config;
 use mta_dns::route::Exchange;
 use mta_envelope::names::ChannelName;
 use mta_envelope::status::{Report, Status};
-use mta_smtp::client::{EhloUse, Manners, OpeningError, TlsUse};
-use mta_smtp::drive::client::{Connection, ConnectionError, Failed};
+use mta_smtp::client::{AuthUse, EhloUse, Manners, OpeningError, TlsUse};
+use mta_smtp::drive::client::{Connection, ConnectionError, Failed, Times};
 use mta_smtp::tls::Connector;
 
 use super::log::{ConnectionLog, Ends};
@@ -19,6 +19,10 @@ use super::settings::Settings;
 
 /// How long the system may take to connect.
 const CONNECT_TIME: Duration = Duration::from_secs(120);
+
+/// How long all hosts of a destination together may take: one whose owner has many addresses
+/// that never answer does not keep a thread, and with it the mail for others.
+const ATTEMPT_TIME: Duration = Duration::from_secs(15 * 60);
 
 /// A connection in use.
 #[derive(Debug)]
@@ -104,8 +108,13 @@ impl Opener<'_> {
         let mut current = 0;
         let mut permanent = true;
         let mut last = None;
-        for host in hosts {
+        let until = Instant::now() + ATTEMPT_TIME.max(self.settings.times.opening);
+        'hosts: for host in hosts {
             for address in &host.addresses {
+                if Instant::now() >= until {
+                    permanent = false;
+                    break 'hosts;
+                }
                 current += 1;
                 let probe = OutgoingProbe {
                     channel: self.channel,
@@ -114,7 +123,7 @@ impl Opener<'_> {
                     address: *address,
                     host: &host.host,
                 };
-                let fault = match self.address(destination, &probe) {
+                let fault = match self.address(destination, &probe, until) {
                     Ok(session) => return Ok(session),
                     Err(fault) if fault.stop => return Err(NoSession::Permanent(fault.report)),
                     Err(fault) => fault,
@@ -140,7 +149,12 @@ impl Opener<'_> {
         })
     }
 
-    fn address(&self, destination: &str, probe: &OutgoingProbe<'_>) -> Result<Session, Fault> {
+    fn address(
+        &self,
+        destination: &str,
+        probe: &OutgoingProbe<'_>,
+        until: Instant,
+    ) -> Result<Session, Fault> {
         let address = match ip_access(&self.config.mappings, probe) {
             OutgoingDecision::Connect => probe.address,
             OutgoingDecision::Instead(address) => address,
@@ -162,12 +176,16 @@ impl Opener<'_> {
         let mut manners = self.settings.manners.clone();
         manners.transcript = self.debug.is_on();
         loop {
-            let fault = match self.connect(destination, probe.host, to, &manners) {
+            let fault = match self.connect((destination, probe.host), to, &manners, until) {
                 Ok(session) => return Ok(session),
                 Err(fault) => fault,
             };
             match fault.milder {
-                Some(Milder::InClear) => manners.tls = TlsUse::Never,
+                // The password does not go where TLS was wanted and is gone.
+                Some(Milder::InClear) => {
+                    manners.tls = TlsUse::Never;
+                    manners.auth = AuthUse::Never;
+                }
                 Some(Milder::Helo) => manners.ehlo = EhloUse::Never,
                 None => return Err(fault),
             }
@@ -179,14 +197,16 @@ impl Opener<'_> {
 
     fn connect(
         &self,
-        destination: &str,
-        host: &str,
+        (destination, host): (&str, &str),
         to: SocketAddr,
         manners: &Manners,
+        until: Instant,
     ) -> Result<Session, Fault> {
         let application = format!("SMTP/{destination}/{host}");
         self.debug.line(|| format!("connecting to {host} {to}"));
-        let connected = mta_smtp::drive::connect(to, self.settings.interface, CONNECT_TIME)
+        let left = || until.saturating_duration_since(Instant::now());
+        let within = CONNECT_TIME.min(left());
+        let connected = mta_smtp::drive::connect(to, self.settings.interface, within)
             .and_then(|socket| Ok((socket.local_addr()?, socket)));
         let (local, socket) = connected.map_err(|error| {
             let report = report::unconnected(host, to, &error);
@@ -204,7 +224,11 @@ impl Opener<'_> {
             transport: Some(report::transport(local, to)),
             ..Remote::default()
         };
-        match Connection::open(socket, host, manners, self.connector, &self.settings.times) {
+        let times = Times {
+            opening: self.settings.times.opening.min(left()),
+            ..self.settings.times.clone()
+        };
+        match Connection::open(socket, host, manners, self.connector, &times) {
             Ok(mut connection) => {
                 self.tell(connection.take_transcript());
                 remote.banner = connection.peer().banner.clone();
@@ -249,7 +273,11 @@ fn fault_of(
     );
     let greeted = !failed.peer.banner.is_empty() && !failed.peer.tls;
     let milder = match failed.error {
-        ConnectionError::Handshake(_) if manners.tls == TlsUse::May => Some(Milder::InClear),
+        ConnectionError::Handshake(_)
+            if manners.tls == TlsUse::May && !matches!(manners.auth, AuthUse::Must { .. }) =>
+        {
+            Some(Milder::InClear)
+        }
         // A server that drops the connection on EHLO may know HELO.
         ConnectionError::Wire { ref source, .. }
             if greeted

@@ -237,6 +237,9 @@ fn auth(channel: &Channel) -> AuthUse {
     }
 }
 
+/// How long a server may take until it is ready for mail.
+const OPENING: Duration = Duration::from_secs(15 * 60);
+
 fn times(channel: &Channel) -> Times {
     let time = |name, default| channel.option_time(name, default);
     Times {
@@ -250,6 +253,8 @@ fn times(channel: &Channel) -> Times {
         data_transmit: time("DATA_TRANSMIT_TIME", 10.0),
         dot_transmit: time("DOT_TRANSMIT_TIME", 10.0),
         handshake: time("STATUS_RECEIVE_TIME", 10.0).min(Duration::from_secs(60)),
+        opening: OPENING.max(time("STATUS_RECEIVE_TIME", 10.0)),
+        message: Times::default().message,
     }
 }
 

@@ -136,6 +136,7 @@ fn parameters(recipient: &Recipient) -> RcptParams {
         },
         tags: recipient.tags.clone(),
         store_options: recipient.store_options.clone(),
+        patient: false,
     }
 }
 

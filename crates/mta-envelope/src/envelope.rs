@@ -99,7 +99,7 @@ pub enum Pending {
     Anew,
     /// It could not be resolved when it came out of a list; what it was given as was checked.
     Later,
-    /// It is a final address, and passed every check.
+    /// It passed every check (a final address), or has none to pass (a notice).
     Checked,
     /// It was refused, and nobody asks again.
     Refused {

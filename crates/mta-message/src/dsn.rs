@@ -82,6 +82,8 @@ pub struct Notice<'a> {
     pub units: Units,
     /// How much of it comes back.
     pub returned: Returned,
+    /// What comes back holds octets over 127.
+    pub eight_bit: bool,
 }
 
 impl Notice<'_> {
@@ -121,7 +123,11 @@ impl Notice<'_> {
             ("Content-type", report),
         ];
         let field = |(name, value): (&str, String)| Field::new(name, &value).raw().to_vec();
-        fields.map(field).concat()
+        let mut header = fields.map(field).concat();
+        if self.eight_bit {
+            header.extend_from_slice(EIGHT_BIT.as_bytes());
+        }
+        header
     }
 
     fn write_text(&self, out: &mut impl Write) -> io::Result<()> {
@@ -256,7 +262,8 @@ impl Notice<'_> {
             Returned::Headers => "text/rfc822-headers",
             Returned::Full | Returned::FirstLines(_) => "message/rfc822",
         };
-        write!(out, "Content-type: {kind}\n\n")?;
+        let encoding = if self.eight_bit { EIGHT_BIT } else { "" };
+        write!(out, "Content-type: {kind}\n{encoding}\n")?;
         out.write_all(&self.header.to_bytes())?;
         match self.returned {
             Returned::Headers => Ok(()),
@@ -271,6 +278,9 @@ impl Notice<'_> {
         }
     }
 }
+
+/// What a part says of itself, and each part around it (RFC 2045 §6.4).
+const EIGHT_BIT: &str = "Content-transfer-encoding: 8bit\n";
 
 fn copy_lines(body: impl Read, lines: usize, out: &mut impl Write) -> io::Result<()> {
     // A line without end must not bring more than a page.

@@ -23,6 +23,16 @@ fn rejected() -> Report {
 }
 
 fn written(kind: Kind, templates: &Templates, returned: Returned, report: &Report) -> String {
+    written_as(kind, templates, returned, report, false)
+}
+
+fn written_as(
+    kind: Kind,
+    templates: &Templates,
+    returned: Returned,
+    report: &Report,
+    eight_bit: bool,
+) -> String {
     let header = original();
     let recipients = [Reported {
         address: "kijitora@example.jp",
@@ -52,6 +62,7 @@ fn written(kind: Kind, templates: &Templates, returned: Returned, report: &Repor
             hours: false,
         },
         returned,
+        eight_bit,
     };
     let mut out = Vec::new();
     notice
@@ -196,4 +207,23 @@ fn options_change_words_and_add_explanations() {
     assert!(text.contains("\n  Grund: Remote SMTP"), "{text}");
     assert!(text.contains("\n  Bitte pr\u{fc}fen\n"), "{text}");
     assert!(text.contains("\n  Subject: Gr\u{fc}\u{df}e\n"), "{text}");
+}
+
+#[test]
+fn octets_over_127_are_announced_outside_and_inside() {
+    let templates = Templates::default();
+    let full = Returned::Full;
+    let count = |eight_bit| {
+        let text = written_as(Kind::Failed, &templates, full, &rejected(), eight_bit);
+        let field = "\nContent-transfer-encoding: 8bit\n";
+        let (outer, rest) = text.split_once("\n\n").unwrap();
+        let returned = rest.split_once("\nContent-type: message/rfc822").unwrap().1;
+        let part = returned.split_once("\n\n").unwrap().0;
+        (
+            format!("{outer}\n").contains(field),
+            format!("{part}\n").contains(field),
+        )
+    };
+    assert_eq!(count(true), (true, true));
+    assert_eq!(count(false), (false, false));
 }

@@ -3,12 +3,11 @@
 use jiff::Timestamp;
 use mta_config::channel::Channel;
 use mta_envelope::status::{Outcome, Report, Status};
-use mta_message::template::Kind;
 use mta_queue::message::Message;
 
 use super::debug::DebugLog;
 use crate::enqueue::Refusal;
-use crate::notify::{Notice, Policy, instead_of};
+use crate::notify::{Addressee, Notice, Policy, Portion, instead_of};
 
 /// What a notice is about.
 #[derive(Debug, Clone, Copy)]
@@ -39,38 +38,40 @@ pub trait NoticeSender: Sync {
 pub(crate) struct Sent {
     /// A notice about it is in a queue.
     pub(crate) reported: Vec<bool>,
-    /// A notice about its failure was due and could not be enqueued for now.
+    /// The sender, or somebody in his place, has to be told of it and could not be for now.
     unsent: Vec<Option<Refusal>>,
 }
 
 impl Sent {
-    /// The outcomes, with those failures deferred of which nobody could be told yet: the
-    /// original stays until its notice is safe.
+    /// The outcomes, with those failures deferred of which the sender could not be told yet: the
+    /// original stays until its notice is safe. One that was delivered cannot wait, since it
+    /// would be delivered again.
     pub(crate) fn settle(&self, outcomes: Vec<Outcome>) -> Vec<Outcome> {
-        let unsent = self.unsent.iter().zip(&self.reported);
         outcomes
             .into_iter()
-            .zip(unsent)
-            .map(|(outcome, (unsent, reported))| match (outcome, unsent) {
-                (Outcome::Failed(report), Some(refusal)) if !reported => {
-                    Outcome::Deferred(Report {
-                        status: Status::new(4, 3, 0),
-                        reason: format!("notice cannot be enqueued ({refusal}); {}", report.reason),
-                        ..report
-                    })
-                }
+            .zip(&self.unsent)
+            .map(|(outcome, unsent)| match (outcome, unsent) {
+                (Outcome::Failed(report), Some(refusal)) => Outcome::Deferred(Report {
+                    status: Status::new(4, 3, 0),
+                    reason: format!("notice cannot be enqueued ({refusal}); {}", report.reason),
+                    ..report
+                }),
                 (outcome, _) => outcome,
             })
             .collect()
     }
 
-    /// Whether a failure's notice is still to be sent.
+    /// Whether a notice is still to be sent.
     pub(crate) fn is_incomplete(&self) -> bool {
-        let unsent = self.unsent.iter().zip(&self.reported);
-        unsent
-            .filter(|(unsent, reported)| unsent.is_some() && !**reported)
-            .count()
-            > 0
+        self.unsent.iter().any(Option::is_some)
+    }
+
+    /// The postmaster's copy follows when the sender has been told: copies that were sent at
+    /// each attempt to tell him would be many.
+    fn has_to_wait(&self, notice: &Notice) -> Option<Refusal> {
+        let mut unsent = notice.recipients.iter().map(|at| &self.unsent[*at]);
+        let copy = notice.to == Addressee::Postmaster;
+        unsent.find_map(Clone::clone).filter(|_| copy)
     }
 }
 
@@ -87,21 +88,15 @@ pub(crate) fn send_all(
         unsent: vec![None; recipients],
     };
     for notice in due {
-        let mut result = sender.send(about, notice);
-        if let Err(refusal) = &result
-            && !refusal.is_temporary()
-            && let Some(instead) = instead_of(notice, about.policy)
-        {
-            debug.trouble(&told(notice, refusal));
-            result = sender.send(about, &instead);
-        }
-        if let Err(refusal) = &result {
-            debug.trouble(&told(notice, refusal));
-        }
+        let result = match sent.has_to_wait(notice) {
+            Some(refusal) => Err(refusal),
+            None => send(sender, about, notice, debug),
+        };
         for index in &notice.recipients {
             match &result {
                 Ok(()) => sent.reported[*index] = true,
-                Err(refusal) if refusal.is_temporary() && must_be_told(notice.kind) => {
+                // Who has been told already is not told again for the sake of a copy.
+                Err(refusal) if refusal.is_temporary() && !sent.reported[*index] => {
                     sent.unsent[*index] = Some(refusal.clone());
                 }
                 Err(_) => {}
@@ -111,13 +106,42 @@ pub(crate) fn send_all(
     sent
 }
 
-/// A recipient that failed stays in the queue until its notice is safe. One that was delivered
-/// cannot wait: it would be delivered again.
-const fn must_be_told(kind: Kind) -> bool {
-    match kind {
-        Kind::Failed | Kind::Bounced | Kind::TimedOut => true,
-        Kind::Delayed | Kind::Deferred | Kind::Delivered | Kind::Forwarded => false,
+/// Sends one notice; less of it if it is too large, and to somebody else if its addressee is
+/// refused for good.
+fn send(
+    sender: &dyn NoticeSender,
+    about: &About<'_>,
+    notice: &Notice,
+    debug: &DebugLog,
+) -> Result<(), Refusal> {
+    let permanent = |result: &Result<(), Refusal>| {
+        let refusal = result.as_ref().err();
+        refusal.filter(|refusal| !refusal.is_temporary()).cloned()
+    };
+    let shorter = Notice {
+        portion: Portion::Header,
+        ..notice.clone()
+    };
+    let mut notice = notice;
+    let mut result = sender.send(about, notice);
+    if let Some(refusal) = permanent(&result)
+        && refusal.is_about_size()
+        && notice.portion != Portion::Header
+    {
+        debug.line(|| told(notice, &refusal));
+        notice = &shorter;
+        result = sender.send(about, notice);
     }
+    if let Some(refusal) = permanent(&result)
+        && let Some(instead) = instead_of(notice, about.policy)
+    {
+        debug.trouble(&told(notice, &refusal));
+        result = sender.send(about, &instead);
+    }
+    if let Err(refusal) = &result {
+        debug.trouble(&told(notice, refusal));
+    }
+    result
 }
 
 fn told(notice: &Notice, refusal: &Refusal) -> String {

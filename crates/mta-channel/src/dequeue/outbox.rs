@@ -1,6 +1,6 @@
 //! Builds a notice and puts it into a queue, by the same way as everybody else's mail.
 
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -62,6 +62,9 @@ impl NoticeSender for Outbox {
             notify: Some(Notify(Notify::NEVER | Notify::EXPLICIT)),
             original: None,
             checked: Checked::Everything,
+            // A sender whose account is inactive for months would else keep the failed message
+            // in its queue for as long, and the remote host would be asked again and again.
+            patient: true,
             ..RcptParams::default()
         };
         transaction.recipient(to.as_str(), &recipient)?;
@@ -117,6 +120,7 @@ impl Outbox {
             header: &header,
             recipients: &recipients,
             units: units(config, about, now),
+            eight_bit: is_eight_bit(about, notice, &header)?,
             returned: match notice.portion {
                 Portion::Whole => Returned::Full,
                 Portion::Header => Returned::Headers,
@@ -124,6 +128,26 @@ impl Outbox {
             },
         };
         built.write(about.message.body()?, io::BufWriter::new(Octets(writer)))
+    }
+}
+
+/// Whether what is returned holds octets over 127. Of a body of which only the first lines are
+/// quoted, all of it is asked: to say 8bit of what is not is no lie.
+fn is_eight_bit(about: &About<'_>, notice: &Notice, header: &Header) -> io::Result<bool> {
+    if !header.to_bytes().is_ascii() {
+        return Ok(true);
+    }
+    if notice.portion == Portion::Header {
+        return Ok(false);
+    }
+    let mut body = about.message.body()?;
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        match body.read(&mut piece)? {
+            0 => return Ok(false),
+            count if !piece[..count].is_ascii() => return Ok(true),
+            _ => {}
+        }
     }
 }
 

@@ -220,9 +220,10 @@ impl Returner {
         let policy = Policy::of(&self.config, channel);
         let due = warnings(dequeued.envelope(), &policy);
         let sent = self.send(channel, &policy, &dequeued, &[], &due, now);
-        if !due.is_empty() && !sent.reported.contains(&true) {
+        if sent.is_incomplete() {
             return Err(ReturnError::NotSent);
         }
+        // One that is refused for good is past as well, or it would be refused every day.
         // Durable before the record: a warning that was sent twice is a nuisance, one that is
         // never sent again because the log said so would be a lie.
         dequeued.note(&[Attempt::warned(value)])?;

@@ -73,6 +73,13 @@ impl Refusal {
         })
     }
 
+    /// Whether less of the same message might be taken.
+    #[must_use]
+    pub fn is_about_size(&self) -> bool {
+        let over = [Status::new(5, 3, 4), Status::new(5, 2, 3)];
+        over.contains(&self.status.with_class(5))
+    }
+
     /// Whether a later attempt may succeed.
     #[must_use]
     pub const fn is_temporary(&self) -> bool {

@@ -149,6 +149,9 @@ pub struct RcptParams {
     pub tags: Vec<String>,
     /// The `o;` record of a final address (reprocess).
     pub store_options: Option<String>,
+    /// Refused for now, it is taken all the same and left to the reprocess channel (notices,
+    /// which must not wait for their addressee in the queue of what they are about).
+    pub patient: bool,
 }
 
 /// Which access checks a recipient has behind it.

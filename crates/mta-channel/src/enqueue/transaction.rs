@@ -6,7 +6,7 @@ use super::message::MessageWriter;
 use super::refusal::Refusal;
 use super::resolve::{Context, Question, Resolution, default_host, resolve};
 use super::rewriting::Rewriter;
-use super::source::{MailParams, RcptParams, Source};
+use super::source::{Checked, MailParams, RcptParams, Source};
 use super::split::{self, Addressed, Group};
 use super::trace::{Silent, Step, Trace, tell};
 use super::{Enqueuer, Shared};
@@ -287,8 +287,8 @@ impl Transaction {
             .map(|channel| channel.name().clone())
     }
 
-    /// `acceptalladdresses` and `accepttemporaryfailures`: the refusal comes later, from the
-    /// reprocess channel. It takes along what was said here, so that the detour opens no door.
+    /// `acceptalladdresses`, `accepttemporaryfailures` and notices: the refusal comes later, from
+    /// the reprocess channel. It takes along what was said here, so that the detour opens no door.
     fn accept_refused(
         &mut self,
         address: &str,
@@ -301,8 +301,9 @@ impl Transaction {
         let Some(source) = source.filter(|_| !self.source.reprocessing) else {
             return Err(refusal);
         };
-        let later = source.is(ChannelOption::Acceptalladdresses)
-            || (refusal.is_temporary() && source.is(ChannelOption::Accepttemporaryfailures));
+        let patient = params.patient || source.is(ChannelOption::Accepttemporaryfailures);
+        let later =
+            source.is(ChannelOption::Acceptalladdresses) || (refusal.is_temporary() && patient);
         let channel = expand_channel(&config, source).filter(|_| later && !refusal.close);
         let address = Address::parse(address).ok().and_then(|address| {
             let (host, _) = default_host(&config, &self.source, &address, true);
@@ -318,7 +319,12 @@ impl Transaction {
             text: format!("accepted all the same, left to {}", channel.name()),
         });
         let mut recipient = self.recipient_for(address.clone(), &address, params);
-        recipient.pending = Some(refusal.lasting().unwrap_or(Pending::Anew));
+        let pending = refusal.lasting().unwrap_or(match params.checked {
+            // A notice is no more checked later than it would have been now.
+            Checked::Everything => Pending::Checked,
+            Checked::AsGiven | Checked::Nothing => Pending::Anew,
+        });
+        recipient.pending = Some(pending);
         self.addressed.push(Addressed {
             channel: channel.name().clone(),
             recipient,

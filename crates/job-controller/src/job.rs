@@ -29,6 +29,12 @@ pub(crate) struct Job {
     pub(crate) failed: u64,
     /// What of its stopping was tried: nothing, SIGTERM, SIGKILL.
     pub(crate) signals: u8,
+    /// When the last of these was sent.
+    pub(crate) signalled: u64,
+    /// Since when it has been leaving, or lost.
+    pub(crate) leaving_since: Option<u64>,
+    /// It ended with messages in hand.
+    pub(crate) bereft: bool,
 }
 
 /// Who started a job.
@@ -98,6 +104,9 @@ impl Job {
             processed: 0,
             failed: 0,
             signals: 0,
+            signalled: 0,
+            leaving_since: None,
+            bereft: false,
         }
     }
 

@@ -49,6 +49,7 @@ fn settlements() -> Vec<(WorkId, Settlement)> {
         Settlement::Gone,
         Settlement::Busy,
         Settlement::Kept,
+        Settlement::Died,
     ]
     .into_iter()
     .map(|settlement| (WorkId(9), settlement))
@@ -143,6 +144,7 @@ fn job_controller_replies() -> Vec<Reply> {
             place: place(),
             host: String::new(),
             deaths: 2,
+            first: true,
         }),
         Reply::Exit,
         Reply::View {

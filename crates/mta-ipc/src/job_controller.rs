@@ -53,6 +53,9 @@ pub struct Work {
     pub host: String,
     /// How many jobs in a row died with this message in hand; the program may take more care.
     pub deaths: u8,
+    /// Whoever wrote the file has announced it to this controller, which hands it out for the
+    /// first time: nobody else can have tried it.
+    pub first: bool,
 }
 
 /// What became of one message that a job had in hand.
@@ -84,6 +87,8 @@ pub enum Settlement {
     Busy,
     /// Untouched, because of our own trouble: wait as `backoff` says without counting an attempt.
     Kept,
+    /// The thread that had it panicked: as if the whole program had died with it.
+    Died,
 }
 
 /// A setting that `imsimta cache -change` alters until the next start.

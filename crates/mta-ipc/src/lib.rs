@@ -42,7 +42,7 @@ pub use error::IpcError;
 pub use peer::Peer;
 
 /// Raised whenever a vocabulary or the form of a frame changes; both sides must have the same.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// A process and the configuration it runs with, for `imsimta process -image`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

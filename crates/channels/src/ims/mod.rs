@@ -102,7 +102,8 @@ impl Deliverer for Store {
             envelope,
             header: &header,
             unique: place.as_ref().map_or("", |place| place.file.unique()),
-            fresh: message.deaths() == 0 && attempts == 0 && envelope.arrived > self.started,
+            // The clock alone would not do: it may have been set back.
+            fresh: message.is_first_attempt() && attempts == 0 && envelope.arrived > self.started,
         };
         let recipients = envelope.recipients.iter();
         recipients
@@ -171,13 +172,17 @@ impl Store {
         } else {
             Quota::default()
         };
-        if !quota::has_room(inbox.path(), quota, letter.envelope.size)? {
+        let size = letter.envelope.size;
+        let tell = |error: &io::Error| {
+            message.trouble(&format!("cannot write maildirsize: {error}"));
+        };
+        if !quota::has_room(inbox.path(), quota, size, tell)? {
             // The limits are those of the time when the message came in; the operator may have
             // raised them since.
             quota = self
                 .present_quota(&mailbox.uid, domain, recipient)
                 .unwrap_or(quota);
-            if !quota::has_room(inbox.path(), quota, letter.envelope.size)? {
+            if !quota::has_room(inbox.path(), quota, size, tell)? {
                 let report = Report::local(Status::new(4, 2, 2), &self.over_quota);
                 return Ok(Outcome::Deferred(report));
             }

@@ -9,6 +9,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::libc::O_NOFOLLOW;
 
@@ -75,9 +76,17 @@ pub(super) struct Used {
 
 /// Whether a message of `size` octets may be delivered to the mailbox.
 ///
+/// `tell` is told if the file cannot be written anew, which costs the next one another count and
+/// nothing else.
+///
 /// # Errors
 /// What the system said when the mailbox could not be counted.
-pub(super) fn has_room(mailbox: &Path, quota: Quota, size: u64) -> io::Result<bool> {
+pub(super) fn has_room(
+    mailbox: &Path,
+    quota: Quota,
+    size: u64,
+    tell: impl FnOnce(&io::Error),
+) -> io::Result<bool> {
     if quota.is_unlimited() {
         return Ok(true);
     }
@@ -90,7 +99,9 @@ pub(super) fn has_room(mailbox: &Path, quota: Quota, size: u64) -> io::Result<bo
         Some(used) if quota.admits(used, size) => Ok(true),
         Some(_) | None => {
             let used = count(mailbox)?;
-            write_anew(mailbox, quota, used)?;
+            if let Err(error) = write_anew(mailbox, quota, used) {
+                tell(&error);
+            }
             Ok(quota.admits(used, size))
         }
     }
@@ -176,14 +187,16 @@ fn size_in_name(name: &str) -> Option<u64> {
     rest[..end].parse().ok()
 }
 
-/// Writes the file aside and renames it: readers see the old one or the new one.
+/// Writes the file aside and renames it: readers see the old one or the new one. Each writer has
+/// a name of its own, since threads of one program may be at it together.
 fn write_anew(mailbox: &Path, quota: Quota, used: Used) -> io::Result<()> {
-    let name = format!("maildirsize.{}", std::process::id());
+    static WRITTEN: AtomicU64 = AtomicU64::new(0);
+    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+    let name = format!("maildirsize.{}.{number}", std::process::id());
     let temporary = mailbox.join("tmp").join(name);
     let mut file = OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
         .custom_flags(O_NOFOLLOW)
         .open(&temporary)?;
@@ -212,6 +225,35 @@ mod tests {
         messages: Some(5),
     };
 
+    fn room(mailbox: &Path, quota: Quota, size: u64) -> bool {
+        has_room(mailbox, quota, size, |error| panic!("{error}")).unwrap()
+    }
+
+    #[test]
+    fn many_at_once_disturb_nobody() {
+        let dir = mailbox();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        fs::remove_file(dir.path().join("maildirsize")).ok();
+                        assert!(room(dir.path(), QUOTA, 1));
+                    }
+                });
+            }
+        });
+        assert_eq!(fs::read_dir(dir.path().join("tmp")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_told_and_costs_nobody_a_delivery() {
+        let dir = mailbox();
+        fs::remove_dir(dir.path().join("tmp")).unwrap();
+        let mut told = 0;
+        assert!(has_room(dir.path(), QUOTA, 1, |_| told += 1).unwrap());
+        assert_eq!(told, 1);
+    }
+
     #[test]
     fn attributes_become_limits() {
         let table = [
@@ -234,16 +276,16 @@ mod tests {
     #[test]
     fn the_first_look_counts_all_folders() {
         let dir = mailbox();
-        assert!(has_room(dir.path(), QUOTA, 690).unwrap());
+        assert!(room(dir.path(), QUOTA, 690));
         let text = fs::read_to_string(dir.path().join("maildirsize")).unwrap();
         assert_eq!(text, "1000S,5C\n310 3\n");
-        assert!(!has_room(dir.path(), QUOTA, 691).unwrap());
+        assert!(!room(dir.path(), QUOTA, 691));
     }
 
     #[test]
     fn deliveries_are_added_up() {
         let dir = mailbox();
-        assert!(has_room(dir.path(), QUOTA, 1).unwrap());
+        assert!(room(dir.path(), QUOTA, 1));
         add(dir.path(), QUOTA, 90).unwrap();
         let text = fs::read_to_string(dir.path().join("maildirsize")).unwrap();
         assert_eq!(
@@ -259,7 +301,7 @@ mod tests {
     fn nobody_is_refused_before_a_fresh_count() {
         let dir = mailbox();
         fs::write(dir.path().join("maildirsize"), "1000S,5C\n99999 4\n").unwrap();
-        assert!(has_room(dir.path(), QUOTA, 500).unwrap());
+        assert!(room(dir.path(), QUOTA, 500));
     }
 
     #[test]
@@ -267,7 +309,7 @@ mod tests {
         for text in ["500S\n1 1\n", "1000S,5C\nx\n", "1000S,5C\n-9 -9\n", ""] {
             let dir = mailbox();
             fs::write(dir.path().join("maildirsize"), text).unwrap();
-            assert!(has_room(dir.path(), QUOTA, 1).unwrap());
+            assert!(room(dir.path(), QUOTA, 1));
             let text = fs::read_to_string(dir.path().join("maildirsize")).unwrap();
             assert_eq!(text, "1000S,5C\n310 3\n");
         }
@@ -276,7 +318,7 @@ mod tests {
     #[test]
     fn no_limit_needs_no_file() {
         let dir = mailbox();
-        assert!(has_room(dir.path(), Quota::default(), u64::MAX).unwrap());
+        assert!(room(dir.path(), Quota::default(), u64::MAX));
         add(dir.path(), Quota::default(), 5).unwrap();
         assert!(!dir.path().join("maildirsize").exists());
     }

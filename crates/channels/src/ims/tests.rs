@@ -95,6 +95,23 @@ fn mail_lands_in_the_inbox_with_its_trace() {
 }
 
 #[test]
+fn a_clock_that_was_set_back_does_not_make_an_old_message_new() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut early = store(dir.path());
+    early.started = 0;
+    deliver(&mut early, vec![recipient("ada@ims-ms-daemon", "")]);
+    let ada = dir.path().join("user/example.com/ada");
+    for entry in fs::read_dir(ada.join("new")).unwrap() {
+        let entry = entry.unwrap();
+        let seen = format!("{}:2,S", entry.file_name().to_str().unwrap());
+        fs::rename(entry.path(), ada.join("cur").join(seen)).unwrap();
+    }
+    // After a power cut the file is back in the queue, and found by a scan.
+    deliver(&mut early, vec![recipient("ada@ims-ms-daemon", "")]);
+    assert!(files(&ada.join("new")).is_empty());
+}
+
+#[test]
 fn a_delivery_repeated_after_a_crash_is_not_doubled() {
     let dir = tempfile::tempdir().unwrap();
     let all = || {

@@ -96,6 +96,8 @@ pub(crate) struct Message {
     pub(crate) deaths: u8,
     /// Found on disk rather than announced.
     pub(crate) recovered: bool,
+    /// Some job has had it in hand.
+    pub(crate) handed_out: bool,
 }
 
 /// `subdir` of a file that lies in the channel directory itself.
@@ -119,6 +121,7 @@ impl Message {
             priority: Priority::Normal,
             deaths: 0,
             recovered: false,
+            handed_out: false,
         };
         message.rename(place);
         message
@@ -141,6 +144,7 @@ impl Message {
             priority: Priority::Normal,
             deaths: 0,
             recovered: false,
+            handed_out: false,
         }
     }
 

@@ -2,6 +2,7 @@
 //! channel programs died. On a thread of its own, since it syncs.
 
 use super::wake::{Caller, Wake};
+use crate::schedule::{COUNTS, HELD};
 use mta_envelope::names::{ChannelName, Place};
 use mta_ipc::job_controller::{Settlement, WorkId};
 use mta_queue::Queue;
@@ -9,6 +10,7 @@ use mta_queue::dequeue::Dequeued;
 use mta_queue::error::{SettleError, TakeError};
 use mta_queue::history::Attempt;
 use std::io;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -66,7 +68,9 @@ fn do_work(
     wake: &Caller,
 ) {
     for task in tasks {
-        let settlement = amend(queue, &task);
+        // Without an answer the message would be in our hands for ever.
+        let amended = panic::catch_unwind(AssertUnwindSafe(|| amend(queue, &task)));
+        let settlement = amended.unwrap_or(Settlement::Kept);
         if results.send((task.work, settlement)).is_err() {
             return;
         }
@@ -110,6 +114,19 @@ fn deaths_of(taken: &Dequeued) -> Vec<Attempt> {
             text: REASON.to_owned(),
         })
         .collect()
+}
+
+/// Deaths in a row of which a history tells, for a controller that has just started. It is told
+/// from the death on that counts as an attempt.
+pub(super) fn deaths_in(history: &[Attempt], recipients: usize) -> u8 {
+    let attempts = history.iter().rev().filter(|line| line.recipient != "-");
+    let lines = attempts.take_while(|line| line.text == REASON).count();
+    let counted = u8::try_from(lines.div_ceil(recipients.max(1))).unwrap_or(u8::MAX);
+    match counted {
+        0 => 0,
+        // Held at the latest by the next one.
+        more => (COUNTS - 1).saturating_add(more).min(HELD - 1),
+    }
 }
 
 fn deferred(place: Place) -> Settlement {
@@ -188,6 +205,28 @@ mod tests {
         let (_, history) = queue.read_envelope(&placed.channel, &place).unwrap();
         assert_eq!((history.len(), history[0].text.as_str()), (1, REASON));
         assert_eq!(history[0].recipient, "ada@example.com");
+    }
+
+    #[test]
+    fn deaths_are_read_off_the_history() {
+        let line = |recipient: &str, text: &str| Attempt {
+            time: 5,
+            recipient: recipient.to_owned(),
+            status: "4.3.0".to_owned(),
+            text: text.to_owned(),
+        };
+        let death = || line("a@b", REASON);
+        let table = [
+            (Vec::new(), 0),
+            (vec![death(), line("a@b", "refused")], 0),
+            (vec![line("a@b", "refused"), death()], 3),
+            (vec![death(), death(), Attempt::warned(1)], 4),
+            (vec![death(); 50], 9),
+        ];
+        for (history, deaths) in table {
+            assert_eq!(deaths_in(&history, 1), deaths, "{history:?}");
+        }
+        assert_eq!(deaths_in(&[death(), line("c@d", REASON)], 2), 3);
     }
 
     #[test]

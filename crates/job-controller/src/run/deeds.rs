@@ -157,7 +157,8 @@ impl Controller<'_> {
             Ok(scan) => self.scan = Some(scan),
             Err(error) => {
                 self.complain(&error, "beginning a scan of the queue directories");
-                self.follow_up.push_back(Event::ScanDone);
+                self.follow_up
+                    .push_back(Event::ScanDone { complete: false });
             }
         }
     }
@@ -175,9 +176,9 @@ impl Controller<'_> {
                     self.tell(Event::Found(found), None);
                 }
                 Some(Report::Trouble(text)) => self.parts.log.write(&text),
-                Some(Report::Done) => {
+                Some(Report::Done { complete }) => {
                     self.scan = None;
-                    self.tell(Event::ScanDone, None);
+                    self.tell(Event::ScanDone { complete }, None);
                 }
             }
         }

@@ -4,6 +4,7 @@
 //! loop takes batches between requests: new mail flows while it goes on, and messages are handed
 //! out as they are found.
 
+use super::clerk;
 use super::wake::{Caller, Wake};
 use crate::schedule::Found;
 use mta_envelope::envelope::Priority;
@@ -32,8 +33,11 @@ pub(super) enum Report {
     Found(Vec<Found>),
     /// Something for the log.
     Trouble(String),
-    /// Everything was looked at.
-    Done,
+    /// It is over.
+    Done {
+        /// Everything was looked at.
+        complete: bool,
+    },
 }
 
 /// How a scan is done.
@@ -67,6 +71,7 @@ impl Scan {
             sender,
             wake: wake.caller()?,
             stop: Arc::clone(&stop),
+            missed: AtomicBool::new(false),
         };
         thread::Builder::new()
             .name("scan".to_owned())
@@ -80,7 +85,7 @@ impl Scan {
         match self.reports.try_recv() {
             Ok(report) => Some(report),
             Err(TryRecvError::Empty) => None,
-            Err(TryRecvError::Disconnected) => Some(Report::Done),
+            Err(TryRecvError::Disconnected) => Some(Report::Done { complete: false }),
         }
     }
 
@@ -103,6 +108,8 @@ struct Walker {
     sender: SyncSender<Report>,
     wake: Caller,
     stop: Arc<AtomicBool>,
+    /// Something could not be read.
+    missed: AtomicBool,
 }
 
 impl Walker {
@@ -112,7 +119,7 @@ impl Walker {
             None => match self.queue.channels() {
                 Ok(channels) => channels,
                 Err(error) => {
-                    self.trouble(format!("cannot read the queue directory: {error}"));
+                    self.missed(format!("cannot read the queue directory: {error}"));
                     Vec::new()
                 }
             },
@@ -134,7 +141,8 @@ impl Walker {
             }
             self.walk_channels(&channels);
         });
-        self.send(Report::Done);
+        let missed = self.missed.load(Ordering::Relaxed) || self.is_stopped();
+        self.send(Report::Done { complete: !missed });
     }
 
     fn walk_channels(&self, channels: &Mutex<VecDeque<ChannelName>>) {
@@ -153,7 +161,8 @@ impl Walker {
     fn walk_channel(&self, channel: &ChannelName) {
         let mut batch = Vec::with_capacity(BATCH);
         let mut unreadable = 0_u64;
-        for file in self.queue.scan(channel) {
+        let mut files = self.queue.scan(channel);
+        for file in &mut files {
             if self.is_stopped() {
                 return;
             }
@@ -164,7 +173,7 @@ impl Walker {
                 Ok(found) => batch.extend(found),
                 Err(error) => {
                     if unreadable == 0 {
-                        self.trouble(format!("channel {channel}: {}: {error}", file.place));
+                        self.missed(format!("channel {channel}: {}: {error}", file.place));
                     }
                     unreadable += 1;
                 }
@@ -172,6 +181,9 @@ impl Walker {
             if batch.len() >= BATCH && !self.order.in_order {
                 self.send(Report::Found(std::mem::take(&mut batch)));
             }
+        }
+        for fault in files.faults() {
+            self.missed(mta_process::exit::with_causes(&fault));
         }
         if unreadable > 1 {
             self.trouble(format!("channel {channel}: {unreadable} unreadable files"));
@@ -191,6 +203,7 @@ impl Walker {
     /// What a file says of itself. A damaged one is taken in all the same: the job that gets it
     /// sets it aside and reports it, as it does with one that was damaged later.
     fn look_into(&self, channel: &ChannelName, file: &File) -> io::Result<Option<Found>> {
+        let mut deaths = 0;
         let mut entry = Entry {
             channel: channel.clone(),
             place: file.place.clone(),
@@ -202,7 +215,8 @@ impl Walker {
             not_before: None,
         };
         match self.queue.read_envelope(channel, &file.place) {
-            Ok((envelope, _)) => {
+            Ok((envelope, history)) => {
+                deaths = clerk::deaths_in(&history, envelope.recipients.len());
                 entry.priority = envelope.priority;
                 entry.size = envelope.size;
                 entry.arrived = envelope.arrived;
@@ -219,11 +233,17 @@ impl Walker {
         Ok(Some(Found {
             entry,
             tried: file.mtime,
+            deaths,
         }))
     }
 
     fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
+    }
+
+    fn missed(&self, text: String) {
+        self.missed.store(true, Ordering::Relaxed);
+        self.trouble(text);
     }
 
     fn trouble(&self, text: String) {
@@ -295,7 +315,10 @@ mod tests {
             match scan.report() {
                 Some(Report::Found(batch)) => found.extend(batch),
                 Some(Report::Trouble(text)) => troubles.push(text),
-                Some(Report::Done) => return (found, troubles),
+                Some(Report::Done { complete }) => {
+                    assert_eq!(complete, troubles.is_empty());
+                    return (found, troubles);
+                }
                 None => {
                     let mut poll = Poll::new();
                     poll.watch(wake.as_fd(), Interest::Read, ());
@@ -304,6 +327,18 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_read_makes_the_scan_incomplete() {
+        let area = tempfile::tempdir().unwrap();
+        let queue = Queue::open(area.path()).unwrap();
+        write(&queue, 1);
+        // Not even root can read what is no directory.
+        std::fs::write(area.path().join("tcp_1/007"), "").unwrap();
+        let (found, troubles) = scan(&queue, None);
+        assert_eq!(found.len(), 1);
+        assert!(troubles[0].contains("tcp_1/007"), "{troubles:?}");
     }
 
     fn damage(path: &Path) {

@@ -37,8 +37,11 @@ pub(super) struct Channel {
     pub(super) poll: bool,
     /// So many of the messages that wait longest are made eligible ahead of time.
     pub(super) hurry: u32,
-    /// Programs that ended before they asked for work, in a row.
+    /// Programs that could not be started, ended before they asked for work or died with all
+    /// they got, in a row.
     pub(super) start_failures: u32,
+    /// Of these, those that died with all they got.
+    pub(super) barren: u32,
     /// No job is started before this, in milliseconds.
     pub(super) start_after: u64,
     /// When a job was last started, as a turn.
@@ -75,6 +78,7 @@ impl Channel {
             poll: false,
             hurry: 0,
             start_failures: 0,
+            barren: 0,
             start_after: 0,
             start_turn: 0,
             short_since: None,

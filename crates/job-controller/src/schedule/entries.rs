@@ -21,9 +21,30 @@ pub(super) enum Origin {
     Split,
     /// Released by an operator; ahead of everything.
     Released,
-    /// Found on disk; last tried then, if ever.
-    Found(u64),
+    /// Found on disk.
+    Found {
+        /// When it was last tried, if ever.
+        tried: u64,
+        /// Programs that died with it, in a row.
+        deaths: u8,
+    },
 }
+
+/// Milliseconds from the death of a job to the scan for what it may have enqueued before; the
+/// jobs that die meanwhile share it.
+const SCAN_AFTER_DEATH: u64 = 2_000;
+
+/// Milliseconds of rest between two scans after deaths ...
+const SCAN_REST: u64 = 30_000;
+
+/// ... and so many times as long as the scan took.
+const SCAN_SHARE: u64 = 4;
+
+/// Milliseconds until a scan that was not complete is done again, the first time ...
+const FIRST_AGAIN: u64 = 60_000;
+
+/// ... and, after doubling, the last.
+const LAST_AGAIN: u64 = 600_000;
 
 /// A host name longer than this is no host name.
 const LONGEST_HOST: usize = 255;
@@ -37,7 +58,11 @@ impl Scheduler {
 
     pub(super) fn found(&mut self, found: Vec<Found>) {
         for file in found {
-            self.take_in(&file.entry, Origin::Found(file.tried));
+            let origin = Origin::Found {
+                tried: file.tried,
+                deaths: file.deaths,
+            };
+            self.take_in(&file.entry, origin);
         }
     }
 
@@ -68,7 +93,7 @@ impl Scheduler {
             self.meet_again(slot, entry, origin);
             return;
         }
-        let optional = matches!(origin, Origin::Announced | Origin::Found(_));
+        let optional = matches!(origin, Origin::Announced | Origin::Found { .. });
         if optional && self.is_full() {
             return;
         }
@@ -80,7 +105,11 @@ impl Scheduler {
         message.size = u32::try_from(entry.size).unwrap_or(u32::MAX);
         message.recipients = u16::try_from(entry.recipients).unwrap_or(u16::MAX);
         message.priority = entry.priority;
-        message.recovered = matches!(origin, Origin::Found(_));
+        message.handed_out = matches!(origin, Origin::Split | Origin::Released);
+        if let Origin::Found { deaths, .. } = origin {
+            message.recovered = true;
+            message.deaths = deaths;
+        }
         let queue = self.cache.queue_mut(self.cache.message(slot).queue);
         if queue.messages == 1 && queue.servable.is_none() {
             // A new host goes to the end of the round.
@@ -107,11 +136,11 @@ impl Scheduler {
                 self.make_ready(slot, Rank::RELEASED);
                 return;
             }
-            Origin::Found(tried) if attempts > 0 => {
+            Origin::Found { tried, .. } if attempts > 0 => {
                 let whole = backoff::wait(&settings.backoff[priority], attempts);
                 wait = backoff::remaining(whole, tried, self.now.wall);
             }
-            Origin::Announced | Origin::Split | Origin::Found(_) => {}
+            Origin::Announced | Origin::Split | Origin::Found { .. } => {}
         }
         if attempts == 0 && origin != Origin::Split {
             not_before = not_before.max(settings.after[priority].not_before(entry.arrived));
@@ -251,7 +280,7 @@ impl Scheduler {
             return;
         }
         if channel.is_none() {
-            self.scan.after_death = None;
+            self.scan.soon = None;
         }
         if self.scan.since.is_some() {
             self.scan.again |= channel.is_none();
@@ -264,21 +293,48 @@ impl Scheduler {
         self.actions.push(Action::Scan(channel));
     }
 
-    pub(super) fn scan_done(&mut self) {
+    pub(super) fn scan_done(&mut self, complete: bool) {
         let Some(since) = self.scan.since.take() else {
             return;
         };
+        let took = self.now.elapsed - since;
+        if std::mem::take(&mut self.scan.hurried) {
+            self.scan.rest_until = self.now.elapsed + SCAN_REST + SCAN_SHARE * took;
+        }
         let first = !self.scan.built;
-        self.scan.built = true;
+        // One that was stopped for lack of room is done again when there is some.
+        if complete || self.overflowed || self.down {
+            self.scan.built = true;
+            self.scan.incomplete = 0;
+        } else {
+            self.scan_again();
+        }
         if first || self.settings.debug & debug::SCANS != 0 {
             self.note(Note::ScanEnds {
                 messages: self.cache.len(),
-                took: self.now.elapsed - since,
+                took,
             });
         }
         if std::mem::take(&mut self.scan.again) {
             self.begin_scan(None);
         }
+    }
+
+    /// What a scan could not read may be mail that nobody else knows of.
+    fn scan_again(&mut self) {
+        let wait = FIRST_AGAIN << self.scan.incomplete.min(4);
+        self.scan.incomplete += 1;
+        let wait = wait.min(LAST_AGAIN);
+        self.note(Note::ScanIncomplete { again: wait });
+        let due = self.now.elapsed + wait;
+        self.scan.soon = Some(self.scan.soon.map_or(due, |other| other.min(due)));
+    }
+
+    /// A job has ended that may have put a notice, or what reprocessing made, into a queue
+    /// without telling anybody.
+    pub(super) fn scan_after_death(&mut self) {
+        let due = (self.now.elapsed + SCAN_AFTER_DEATH).max(self.scan.rest_until);
+        self.scan.soon = Some(self.scan.soon.map_or(due, |other| other.min(due)));
     }
 
     /// A job found the file of a message gone. If that was a rename by hand, a look into the
@@ -288,10 +344,8 @@ impl Scheduler {
         const SELDOM: u64 = 600_000;
         let now = self.now.elapsed;
         let channel = self.channel_mut(channel);
-        let lately = channel.rescanned.is_some_and(|then| now < then + SELDOM);
-        if channel.rescan_at.is_none() && !lately {
-            channel.rescan_at = Some(now + SOON);
-        }
+        let next = channel.rescanned.map_or(0, |then| then + SELDOM);
+        channel.rescan_at.get_or_insert(next.max(now + SOON));
     }
 }
 

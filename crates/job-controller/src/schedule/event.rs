@@ -26,6 +26,8 @@ pub struct Found {
     pub entry: Entry,
     /// Time stamp of the file, seconds since 1970: its last attempt, if its name counts any.
     pub tried: u64,
+    /// Deaths of channel programs in a row, as far as its history tells.
+    pub deaths: u8,
 }
 
 /// What a channel program says when it arrives.
@@ -49,7 +51,10 @@ pub enum Event {
     /// Files that a scan found.
     Found(Vec<Found>),
     /// A scan has come to its end.
-    ScanDone,
+    ScanDone {
+        /// It has met no trouble and was not stopped: nothing was left out.
+        complete: bool,
+    },
     /// An operator released a held file.
     Released(Entry),
     /// An operator took a file away.
@@ -261,6 +266,22 @@ pub enum Note {
         /// The signal it gets.
         signal: &'static str,
     },
+    /// A message has been in the hands of a program for long.
+    Slow {
+        /// The channel.
+        channel: ChannelName,
+        /// The file.
+        place: Place,
+        /// The program's process.
+        pid: u32,
+    },
+    /// Programs die one after the other, and none of them has dealt with a message.
+    Barren {
+        /// The channel.
+        channel: ChannelName,
+        /// Milliseconds until the next try.
+        delay: u64,
+    },
     /// A channel names a pool that does not exist.
     NoPool {
         /// The channel.
@@ -277,12 +298,17 @@ pub enum Note {
     Drained,
     /// A scan begins.
     ScanBegins,
-    /// A scan is complete.
+    /// A scan is over.
     ScanEnds {
         /// Messages in the cache now.
         messages: usize,
         /// Milliseconds it took.
         took: u64,
+    },
+    /// A scan has met trouble, and is done again.
+    ScanIncomplete {
+        /// Milliseconds until then.
+        again: u64,
     },
     /// The wall clock and the steady clock drifted apart by so many seconds at once.
     ClockJumped(i64),
@@ -338,6 +364,19 @@ impl fmt::Display for Note {
                 f,
                 "channel {channel}: job {pid} does not end; sent {signal}"
             ),
+            Self::Slow {
+                channel,
+                place,
+                pid,
+            } => write!(
+                f,
+                "channel {channel}: {place}: in the hands of job {pid} for an hour"
+            ),
+            Self::Barren { channel, delay } => write!(
+                f,
+                "channel {channel}: jobs die with whatever they get; next start in {} s",
+                delay.div_ceil(1_000)
+            ),
             Self::NoPool { channel, pool } => {
                 write!(
                     f,
@@ -355,6 +394,11 @@ impl fmt::Display for Note {
                 f,
                 "scan of the queue directories ends after {took} ms; \
                  {messages} messages in the queue cache"
+            ),
+            Self::ScanIncomplete { again } => write!(
+                f,
+                "scan of the queue directories was not complete; again in {} s",
+                again.div_ceil(1_000)
             ),
             Self::ClockJumped(seconds) => write!(f, "the clock was moved by {seconds} s"),
             Self::Debug(_, text) => f.write_str(text),

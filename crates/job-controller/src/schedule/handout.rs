@@ -37,7 +37,6 @@ impl Scheduler {
         let channel = job.channel;
         job.heard = self.now.elapsed;
         job.asks = job.asks.saturating_add(1);
-        self.channel_mut(channel).start_failures = 0;
         self.settle_all(id, done);
         self.let_go(id, thread);
         self.set_state(id, thread, ThreadState::Asking);
@@ -214,12 +213,25 @@ impl Scheduler {
             self.forget(slot);
             return;
         };
+        let message = self.cache.message_mut(slot);
+        let handed_out = std::mem::replace(&mut message.handed_out, true);
+        let first = !handed_out && !message.recovered && message.attempts == 0;
         self.absolute.remove(&slot);
         self.cache.detach(slot);
         self.last_work += 1;
         let work = WorkId(self.last_work);
         let holder = Holder::Thread(id, thread);
-        self.works.insert(work, InHand { slot, holder });
+        let since = self.now.elapsed;
+        let slow = false;
+        self.works.insert(
+            work,
+            InHand {
+                slot,
+                holder,
+                since,
+                slow,
+            },
+        );
         self.in_hand.insert(slot, work);
         self.cache.queue_mut(queue).threads += 1;
         self.send_to_the_end(queue);
@@ -249,6 +261,7 @@ impl Scheduler {
                 place,
                 host,
                 deaths: self.cache.message(slot).deaths,
+                first,
             },
         });
     }

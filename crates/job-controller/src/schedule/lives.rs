@@ -10,10 +10,12 @@
 //! hand. Its place in the pool is free only when its process has ended.
 
 use super::event::{Arrival, Note};
-use super::{Action, Scheduler};
+use super::{Action, Holder, Scheduler};
+use crate::cache::ChannelId;
 use crate::job::{Job, Kind, MAX_THREADS, Phase, Thread, ThreadState};
 use mta_envelope::names::ChannelName;
 use mta_ipc::job_controller::JobId;
+use std::collections::BTreeSet;
 
 /// Milliseconds after which an idle job is told to exit.
 const IDLE: u64 = 120_000;
@@ -24,12 +26,19 @@ const ARRIVAL: u64 = 120_000;
 /// Milliseconds that a job without messages may be silent, or take to end.
 const ENDING: u64 = 60_000;
 
-/// Milliseconds from the death of a job to the scan for what it may have enqueued before; the
-/// jobs that die meanwhile share it.
-const SCAN_AFTER_DEATH: u64 = 2_000;
-
 /// Milliseconds between SIGTERM and SIGKILL.
 const GRACE: u64 = 30_000;
+
+/// Milliseconds with a message in hand after which the log is told ...
+const SLOW: u64 = 3_600_000;
+
+/// ... and after which the program is ended: every delivery has its own time limits, so that it
+/// hangs, or is stopped.
+const HANGING: u64 = 12 * 3_600_000;
+
+/// Programs in a row that die with all they got before the next start has to wait. A message that
+/// kills is held after fewer deaths than this.
+const BARREN: u32 = 10;
 
 impl Scheduler {
     pub(super) fn arrived(&mut self, arrival: &Arrival) {
@@ -108,8 +117,15 @@ impl Scheduler {
             let class = &self.settings.classes[class];
             (class.max_life_time, class.max_life_askwork)
         });
-        let age = self.now.elapsed - job.started;
-        channel.stopped || age / 1_000 >= life || u64::from(job.asks) > asks
+        let age = (self.now.elapsed - job.started) / 1_000;
+        let old = |times: u64| {
+            age >= life.saturating_mul(times) || u64::from(job.asks) > asks.saturating_mul(times)
+        };
+        // Jobs that were started together do not leave together: while each has a thread at a
+        // slow host, nobody would be there for the others.
+        let leaving = |other: &Job| other.phase == Phase::Leaving;
+        let others = || self.children(job.channel).any(leaving);
+        channel.stopped || old(2) || (old(1) && !others())
     }
 
     /// Tells a job to exit: at once to the threads that ask, at their next ask to the others.
@@ -120,6 +136,7 @@ impl Scheduler {
         if job.phase < Phase::Leaving {
             job.phase = Phase::Leaving;
             job.heard = self.now.elapsed;
+            job.leaving_since = Some(self.now.elapsed);
         }
         let channel = job.channel;
         let asking: Vec<u16> = (0..)
@@ -140,11 +157,17 @@ impl Scheduler {
         };
         job.phase = Phase::Lost;
         job.heard = self.now.elapsed;
+        job.leaving_since.get_or_insert(self.now.elapsed);
         let channel = job.channel;
         let child = job.is_child();
+        // One that an operator runs is nobody's child: how it ended is not known.
+        let interrupted = !child && job.in_hand > 0;
         self.take_back(id);
         self.forget_threads(id);
         self.touch(channel);
+        if interrupted {
+            self.scan_after_death();
+        }
         if !child {
             self.remove_job(id);
         }
@@ -174,10 +197,13 @@ impl Scheduler {
         };
         let (channel, pid) = (job.channel, job.pid);
         let early = job.asks == 0 && job.signals == 0 && !self.down;
-        let with_mail = job.in_hand > 0;
         let told = matches!(job.phase, Phase::Leaving);
         self.take_back(id);
         self.forget_threads(id);
+        let job = self.jobs.get(&id);
+        let with_mail = job.is_some_and(|job| job.bereft);
+        let asked = job.is_some_and(|job| job.asks > 0);
+        let barren = with_mail && job.is_some_and(|job| job.processed == 0) && !self.down;
         let name = self.channel(channel).settings.name.clone();
         if early && !told {
             let delay = self.delay_start(channel);
@@ -194,12 +220,27 @@ impl Scheduler {
                 how,
             });
         }
-        if !clean {
-            // A notice, or what reprocessing made, may be in a queue without anybody's hint.
-            let due = self.now.elapsed + SCAN_AFTER_DEATH;
-            self.scan.after_death.get_or_insert(due);
+        if barren {
+            self.note_barren(channel);
+        }
+        // One that never got work has enqueued nothing.
+        if asked && (!clean || with_mail) {
+            self.scan_after_death();
         }
         self.remove_job(id);
+    }
+
+    /// A program has died with all it got. One message may be to blame, but not for a whole row.
+    fn note_barren(&mut self, id: ChannelId) {
+        let channel = self.channel_mut(id);
+        channel.barren = channel.barren.saturating_add(1);
+        if channel.barren > BARREN {
+            let delay = self.delay_start(id);
+            self.note(Note::Barren {
+                channel: self.channel(id).settings.name.clone(),
+                delay,
+            });
+        }
     }
 
     /// Forgets a job whose process has ended, and lets others have its place.
@@ -241,9 +282,44 @@ impl Scheduler {
         for id in retiring {
             self.retire(id);
         }
+        overdue.extend(self.look_at_works());
         for id in overdue {
             self.signal(id);
         }
+    }
+
+    /// Tells of messages that are in hand for long; the jobs that hang with one.
+    fn look_at_works(&mut self) -> BTreeSet<JobId> {
+        let now = self.now.elapsed;
+        let mut hanging = BTreeSet::new();
+        let mut slow = Vec::new();
+        for work in self.works.values_mut() {
+            let Holder::Thread(id, _) = work.holder else {
+                continue;
+            };
+            let job = self.jobs.get(&id).filter(|job| job.is_child());
+            let Some(job) = job.filter(|job| job.signals == 0) else {
+                continue;
+            };
+            if now >= work.since + HANGING {
+                hanging.insert(id);
+            }
+            if now >= work.since + SLOW && !work.slow {
+                work.slow = true;
+                slow.push((work.slot, job.pid));
+            }
+        }
+        for (slot, pid) in slow {
+            let channel = self.cache.channel_of(slot);
+            if let Some(place) = self.cache.message(slot).place() {
+                self.note(Note::Slow {
+                    channel: self.channel(channel).settings.name.clone(),
+                    place,
+                    pid,
+                });
+            }
+        }
+        hanging
     }
 
     fn signal(&mut self, id: JobId) {
@@ -252,7 +328,7 @@ impl Scheduler {
         };
         let kill = job.signals > 0;
         job.signals = job.signals.saturating_add(1);
-        job.heard = self.now.elapsed;
+        job.signalled = self.now.elapsed;
         let (pid, channel) = (job.pid, job.channel);
         self.note(Note::Overdue {
             channel: self.channel(channel).settings.name.clone(),
@@ -264,6 +340,16 @@ impl Scheduler {
 
     /// When the next of these decisions is due.
     pub(super) fn next_of_jobs(&self) -> Option<u64> {
+        let unsignalled = |id: &JobId| {
+            let job = self.jobs.get(id);
+            job.is_some_and(|job| job.is_child() && job.signals == 0)
+        };
+        let works = self.works.values().filter_map(|work| match &work.holder {
+            Holder::Thread(id, _) if unsignalled(id) => {
+                Some(work.since + if work.slow { HANGING } else { SLOW })
+            }
+            Holder::Thread(..) | Holder::Clerk => None,
+        });
         self.jobs
             .values()
             .filter(|job| job.is_child())
@@ -272,6 +358,7 @@ impl Scheduler {
                 let mute = may_be_mute(job).then_some(job.heard + ENDING);
                 [idle, mute, deadline(job)].into_iter().flatten().min()
             })
+            .chain(works)
             .min()
     }
 }
@@ -287,16 +374,15 @@ fn is_mute(job: &Job, now: u64) -> bool {
 }
 
 /// When a process that should have ended (or arrived) is helped along. One with a message in
-/// hand never is.
+/// hand is not, unless it has got a signal for another reason.
 fn deadline(job: &Job) -> Option<u64> {
-    if job.signals > 1 {
-        return None;
+    if job.signals > 0 {
+        return (job.signals == 1).then_some(job.signalled + GRACE);
     }
-    let wait = if job.signals > 0 { GRACE } else { ENDING };
     match job.phase {
-        Phase::Starting if job.signals == 0 => Some(job.started + ARRIVAL),
-        Phase::Starting | Phase::Lost => Some(job.heard + wait),
-        Phase::Leaving if job.in_hand == 0 => Some(job.heard.max(job.idle_since) + wait),
+        Phase::Starting => Some(job.started + ARRIVAL),
+        Phase::Lost => Some(job.heard + ENDING),
+        Phase::Leaving if job.in_hand == 0 => Some(job.heard.max(job.idle_since) + ENDING),
         Phase::Leaving | Phase::Running => None,
     }
 }

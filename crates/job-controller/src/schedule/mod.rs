@@ -34,6 +34,7 @@ mod timers;
 mod tests;
 
 pub use event::{Action, Arrival, Event, Found, Note, Now};
+pub(crate) use settle::{COUNTS, HELD};
 pub use start::Limit;
 
 use crate::cache::{Cache, ChannelId, Slot};
@@ -90,6 +91,10 @@ pub struct Scheduler {
 struct InHand {
     slot: Slot,
     holder: Holder,
+    /// When it was handed out.
+    since: u64,
+    /// It was told that this takes long.
+    slow: bool,
 }
 
 /// Whose hands.
@@ -112,8 +117,16 @@ struct Scan {
     built: bool,
     /// When the next periodic one is due, in milliseconds.
     next: u64,
-    /// When one is due because a job died, which may have enqueued what it told nobody of.
-    after_death: Option<u64>,
+    /// When one is due because a job died, which may have enqueued what it told nobody of, or
+    /// because the last one was not complete.
+    soon: Option<u64>,
+    /// The one that is going on is such a one.
+    hurried: bool,
+    /// No earlier is the next one due after a death, so that a program that dies all the time
+    /// does not keep the disk busy.
+    rest_until: u64,
+    /// Scans in a row that were not complete.
+    incomplete: u32,
 }
 
 impl Scheduler {
@@ -138,7 +151,10 @@ impl Scheduler {
                 again: false,
                 built: false,
                 next,
-                after_death: None,
+                soon: None,
+                hurried: false,
+                rest_until: 0,
+                incomplete: 0,
             },
             overflowed: false,
             absolute: BTreeMap::new(),
@@ -172,7 +188,7 @@ impl Scheduler {
         match event {
             Event::Enqueued(entries) => self.enqueued(entries),
             Event::Found(found) => self.found(found),
-            Event::ScanDone => self.scan_done(),
+            Event::ScanDone { complete } => self.scan_done(complete),
             Event::Released(entry) => self.released(&entry),
             Event::Forgotten { channel, place } => self.forgotten(&channel, &place),
             Event::Arrived(arrival) => self.arrived(&arrival),

@@ -15,10 +15,10 @@ use crate::job::{Kind, ThreadState};
 use mta_ipc::job_controller::{JobId, Settlement, WorkId};
 
 /// Deaths in a row from which each counts as an attempt.
-const COUNTS: u8 = 3;
+pub(crate) const COUNTS: u8 = 3;
 
 /// Deaths in a row at which the message is held.
-pub(super) const HELD: u8 = 10;
+pub(crate) const HELD: u8 = 10;
 
 /// Seconds until a file that somebody else had locked is tried again.
 const BUSY_WAIT: u32 = 5;
@@ -90,6 +90,7 @@ impl Scheduler {
                 let wait = self.backoff_of(slot);
                 self.make_waiting(slot, wait.max(1));
             }
+            Settlement::Died => self.count_death(slot),
         }
     }
 
@@ -102,12 +103,18 @@ impl Scheduler {
         let (processed, failed) = match settlement {
             Settlement::Removed | Settlement::Held { .. } => (true, false),
             Settlement::Deferred { .. } | Settlement::Split { .. } => (true, true),
-            Settlement::Gone | Settlement::Busy | Settlement::Kept => (false, false),
+            Settlement::Gone | Settlement::Busy | Settlement::Kept | Settlement::Died => {
+                (false, false)
+            }
         };
         let removed = *settlement == Settlement::Removed;
         let counted = self.channel_mut(channel);
         counted.delivered += u64::from(removed);
         counted.requeued += u64::from(failed);
+        if processed {
+            counted.start_failures = 0;
+            counted.barren = 0;
+        }
         self.release_thread(id, thread);
         if let Some(job) = self.jobs.get_mut(&id) {
             job.processed += u64::from(processed);
@@ -150,6 +157,9 @@ impl Scheduler {
                 ThreadState::Asking | ThreadState::Silent => None,
             })
             .collect();
+        if let Some(job) = self.jobs.get_mut(&id).filter(|_| !works.is_empty()) {
+            job.bereft = true;
+        }
         for (thread, work) in works {
             self.release_thread(id, thread);
             let Some(InHand { slot, .. }) = self.works.remove(&work) else {
@@ -185,7 +195,17 @@ impl Scheduler {
         self.last_work += 1;
         let work = WorkId(self.last_work);
         let holder = Holder::Clerk;
-        self.works.insert(work, InHand { slot, holder });
+        let since = self.now.elapsed;
+        let slow = false;
+        self.works.insert(
+            work,
+            InHand {
+                slot,
+                holder,
+                since,
+                slow,
+            },
+        );
         self.in_hand.insert(slot, work);
         self.actions.push(if deaths < HELD {
             Action::CountAttempt {

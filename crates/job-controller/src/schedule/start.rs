@@ -6,7 +6,9 @@
 //! is started per channel, so that each is seen at work before the next is asked for.
 //!
 //! Processes of a channel are limited by `maxjobs`, those of all channels of a pool by
-//! `job_limit`. When a pool is full, an idle job of another channel makes room at once; and a
+//! `job_limit`. One that was told to exit holds its place for [`PATIENCE`]; if it is still busy
+//! with its last delivery then, others do not wait for it, as long as there are no more than
+//! twice as many processes as the limit says. When a pool is full, an idle job of another channel makes room at once; and a
 //! channel that has had none for [`PATIENCE`] gets the place of the oldest job of whichever
 //! channel has most.
 
@@ -191,15 +193,29 @@ impl Scheduler {
         if delay > 0 {
             return Some(Obstacle::StartDelayed(delay.div_ceil(1_000)));
         }
-        if self.children(id).count() >= channel.settings.maxjobs as usize {
+        if self.is_used_up(self.children(id), channel.settings.maxjobs) {
             return Some(Obstacle::Maxjobs);
         }
-        let total: usize = self
-            .channels_of(pool)
-            .map(|id| self.children(id).count())
-            .sum();
-        let full = total >= self.settings.pools[pool].job_limit as usize;
+        let all = self.channels_of(pool).flat_map(|id| self.children(id));
+        let full = self.is_used_up(all, self.settings.pools[pool].job_limit);
         full.then_some(Obstacle::PoolFull(pool))
+    }
+
+    /// Whether these processes leave no place within a limit.
+    fn is_used_up<'j>(&self, jobs: impl Iterator<Item = &'j Job>, limit: u32) -> bool {
+        let limit = limit as usize;
+        let (mut all, mut counted) = (0, 0);
+        for job in jobs {
+            all += 1;
+            counted += usize::from(self.holds_place(job));
+        }
+        counted >= limit || all >= limit.saturating_mul(2)
+    }
+
+    /// Whether others wait for the place of a process: not if it has been leaving for long.
+    fn holds_place(&self, job: &Job) -> bool {
+        job.leaving_since
+            .is_none_or(|since| self.now.elapsed < since + PATIENCE)
     }
 
     /// The same, spelled out for operators.
@@ -299,7 +315,7 @@ impl Scheduler {
         let others = || self.channels_of(pool).filter(|other| *other != id);
         let leaving = others()
             .flat_map(|other| self.children(other))
-            .any(|job| job.phase > Phase::Running);
+            .any(|job| job.phase > Phase::Running && self.holds_place(job));
         if leaving {
             return;
         }
@@ -311,8 +327,12 @@ impl Scheduler {
             let none = self.children(id).next().is_none();
             let since = self.channel(id).short_since?;
             let patient = none && self.now.elapsed >= since + PATIENCE;
-            let most = others().max_by_key(|other| self.children(*other).count())?;
-            self.children(most)
+            let staying = |other| {
+                let jobs = self.children(other);
+                jobs.filter(|job| job.phase <= Phase::Running)
+            };
+            let most = others().max_by_key(|other| staying(*other).count())?;
+            staying(most)
                 .filter(|job| patient && self.now.elapsed >= job.started + PATIENCE)
                 .min_by_key(|job| job.started)
                 .map(|job| job.id)

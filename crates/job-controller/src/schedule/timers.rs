@@ -23,10 +23,7 @@ impl Scheduler {
     /// When to be told [`super::Event::Tick`] next, in milliseconds on the scheduler's clock.
     #[must_use]
     pub fn next_tick(&self) -> u64 {
-        let mut next = self
-            .scan
-            .next
-            .min(self.scan.after_death.unwrap_or(u64::MAX));
+        let mut next = self.scan.next.min(self.scan.soon.unwrap_or(u64::MAX));
         if let Some(time) = self.next_of_jobs() {
             next = next.min(time);
         }
@@ -137,11 +134,8 @@ impl Scheduler {
         if self.now.elapsed >= self.scan.next {
             self.scan.next = self.now.elapsed + u64::from(self.settings.synch.interval) * MINUTE;
             self.begin_scan(None);
-        } else if self
-            .scan
-            .after_death
-            .is_some_and(|at| self.now.elapsed >= at)
-        {
+        } else if self.scan.soon.is_some_and(|at| self.now.elapsed >= at) {
+            self.scan.hurried = true;
             self.begin_scan(None);
         }
         if self.scan.since.is_some() {

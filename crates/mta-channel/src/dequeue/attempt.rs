@@ -99,12 +99,39 @@ struct Remarks {
 }
 
 impl Workplace<'_> {
-    /// Works on one message and says what became of it.
+    /// Works on one message and says what became of it, even if a fault of ours in building a
+    /// notice or in settling makes it panic: a thread that ended without a word would keep the
+    /// message for as long as its program lives.
     pub(super) fn work(&self, work: &Work, slot: &mut Slot<'_>) -> Settlement {
+        let attempt = AssertUnwindSafe(|| self.attempt(work, slot));
+        panic::catch_unwind(attempt).unwrap_or_else(|payload| {
+            slot.deliverer = None;
+            self.tell_panic(&work.place.to_string(), &words(payload.as_ref()));
+            Settlement::Died
+        })
+    }
+
+    fn tell_panic(&self, name: &str, words: &str) {
+        let thread = std::thread::current();
+        let thread = thread.name().unwrap_or("?");
+        self.debug
+            .trouble(&format!("{name}: panic in thread {thread}: {words}"));
+    }
+
+    fn attempt(&self, work: &Work, slot: &mut Slot<'_>) -> Settlement {
         let dequeued = match self.queue.take(self.channel.name(), &work.place) {
             Ok(dequeued) => dequeued,
             Err(error) => return self.not_taken(&work.place, &error),
         };
+        if dequeued.envelope().recipients.len() > 1
+            && let Err(error) = dequeued.reserve()
+        {
+            let channel = self.channel.name();
+            let text = format!("{channel}/{}: not tried: {}", work.place, full(&error));
+            self.debug.trouble(&text);
+            dequeued.keep();
+            return Settlement::Kept;
+        }
         let (outcomes, remarks) = self.deliver(work, &dequeued, slot);
         let now = mta_log::time::now();
         let envelope = dequeued.envelope();
@@ -154,15 +181,13 @@ impl Workplace<'_> {
         self.debug.line(|| opening(&name, envelope, &work.host));
         let mut content = Octets(stored);
         let mut message = Message::new(envelope, &mut content, &name, &work.host, self.debug)
-            .after_deaths(work.deaths);
+            .after_deaths(work.deaths)
+            .for_the_first_time(work.first);
         let recipients = envelope.recipients.len();
         let outcomes = match slot.deliver(&mut message) {
             Ok(outcomes) => complete(outcomes, recipients),
             Err(words) => {
-                let thread = std::thread::current();
-                let thread = thread.name().unwrap_or("?");
-                self.debug
-                    .trouble(&format!("{name}: panic in thread {thread}: {words}"));
+                self.tell_panic(&name, &words);
                 let status = Status::new(4, 3, 0);
                 let report = Report::local(status, "internal error in the channel program");
                 all_deferred(recipients, &report)

@@ -153,6 +153,7 @@ mod tests {
             },
             host: String::new(),
             deaths: 0,
+            first: true,
         }
     }
 

@@ -60,6 +60,7 @@ pub struct Message<'a> {
     name: &'a str,
     host: &'a str,
     deaths: u8,
+    first: bool,
     debug: &'a DebugLog,
     dialect: Dialect,
     retry_in: Option<Duration>,
@@ -82,6 +83,7 @@ impl<'a> Message<'a> {
             name,
             host,
             deaths: 0,
+            first: false,
             debug,
             dialect: Dialect::default(),
             retry_in: None,
@@ -92,6 +94,13 @@ impl<'a> Message<'a> {
     #[must_use]
     pub const fn after_deaths(mut self, deaths: u8) -> Self {
         self.deaths = deaths;
+        self
+    }
+
+    /// Says whether nobody can have tried to deliver this message before.
+    #[must_use]
+    pub const fn for_the_first_time(mut self, first: bool) -> Self {
+        self.first = first;
         self
     }
 
@@ -117,6 +126,12 @@ impl<'a> Message<'a> {
     #[must_use]
     pub const fn deaths(&self) -> u8 {
         self.deaths
+    }
+
+    /// Whether nobody can have tried to deliver this message before; false if it is not known.
+    #[must_use]
+    pub const fn is_first_attempt(&self) -> bool {
+        self.first
     }
 
     /// The header as stored, lines ending in LF, with the empty line that ends it.

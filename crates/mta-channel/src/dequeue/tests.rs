@@ -33,11 +33,12 @@ use mta_rewrite::{Rules, SourceRule};
 use super::*;
 use crate::enqueue::Enqueuer;
 
-const CHANNELS: [(&str, &str); 5] = [
+const CHANNELS: [(&str, &str); 6] = [
     ("l", "mail.example.com"),
     ("ims-ms", "ims-ms-daemon"),
     ("tcp_local", "tcp-daemon"),
     ("process", "process-daemon"),
+    ("reprocess", "reprocess-daemon"),
     ("filter_discard", "filter_discard-daemon"),
 ];
 
@@ -50,6 +51,12 @@ dn: uid=ada,o=example.com
 objectClass: inetMailUser
 uid: ada
 mail: ada@example.com
+
+dn: uid=ida,o=example.com
+objectClass: inetMailUser
+uid: ida
+mail: ida@example.com
+mailUserStatus: inactive
 ";
 
 /// When everything in these tests arrived, and a day.
@@ -364,6 +371,45 @@ fn a_sender_that_does_not_exist_costs_the_notice_only() {
     );
 }
 
+#[test]
+fn a_sender_who_cannot_be_told_for_now_does_not_keep_the_message() {
+    let world = World::new();
+    let place = world.enqueue("tcp_local", "ida@example.com", vec![to("zoe@example.edu")]);
+    let channel = world.channel("tcp_local");
+    let returner = world.returner();
+    returner
+        .apply(channel, &place, Decision::Warn(1), after(DAY))
+        .unwrap();
+    let returned = returner
+        .give_back(channel, &place, Kind::TimedOut, after(9 * DAY))
+        .unwrap();
+    assert!(returned.reported);
+    assert!(world.files("tcp_local").is_empty());
+    let waiting = world.files("reprocess");
+    assert_eq!(waiting.len(), 2, "{:?}", world.log());
+    for notice in waiting {
+        assert!(notice.contains("ida@example.com") && notice.contains("Subject: lunch\n"));
+    }
+}
+
+#[test]
+fn a_warning_that_is_refused_for_good_is_not_tried_again() {
+    let world = World::new();
+    let place = world.enqueue(
+        "tcp_local",
+        "nobody@example.com",
+        vec![to("zoe@example.edu")],
+    );
+    let (returner, channel, now) = (world.returner(), world.channel("tcp_local"), after(DAY));
+    let decision = returner.decide(channel, &place, now).unwrap();
+    assert_eq!(decision, Decision::Warn(1));
+    returner.apply(channel, &place, decision, now).unwrap();
+    assert_eq!(
+        returner.decide(channel, &place, now).unwrap(),
+        Decision::Keep
+    );
+}
+
 fn accept(listener: &Listener) -> UnixStream {
     let stream = loop {
         match listener.accept().unwrap() {
@@ -396,6 +442,7 @@ fn play(stream: &UnixStream, places: Vec<Place>) -> Vec<Settlement> {
                         place,
                         host: String::new(),
                         deaths: 0,
+                        first: true,
                     })
                 })
             }

@@ -28,6 +28,7 @@ fn any_settlement() -> impl Strategy<Value = Settlement> {
         Just(Settlement::Gone),
         Just(Settlement::Busy),
         Just(Settlement::Kept),
+        Just(Settlement::Died),
         any_entry().prop_map(|entry| Settlement::Split { entry }),
         any_entry().prop_map(|entry| Settlement::Held { place: entry.place }),
         (any_entry(), prop::option::of(0..50_u32)).prop_map(|(entry, retry_in)| {
@@ -58,9 +59,9 @@ fn any_mail() -> impl Strategy<Value = Event> {
         }),
         1 => (any_entry(), 0..900_u64).prop_map(|(entry, ago)| {
             let tried = EPOCH - ago;
-            Event::Found(vec![Found { entry, tried }])
+            Event::Found(vec![Found { entry, tried, deaths: 0 }])
         }),
-        1 => Just(Event::ScanDone),
+        1 => Just(Event::ScanDone { complete: true }),
         1 => Just(Event::Sync),
     ]
 }

@@ -37,7 +37,7 @@ fn a_death_is_followed_by_a_scan_for_what_was_enqueued_without_a_hint() {
     bench.die(1);
     assert!(bench.pass(1).is_empty());
     assert_eq!(bench.pass(1), ["scan"]);
-    bench.tell(Event::ScanDone);
+    bench.tell(Event::ScanDone { complete: true });
     assert!(bench.pass(30).is_empty(), "one scan is enough");
 }
 
@@ -92,7 +92,7 @@ fn an_attempt_that_ends_otherwise_clears_the_count() {
     bring(&mut bench, 3, "ims-ms", 1);
     bench.done(3, 0, deferred(1, 1));
     bench.end(3);
-    assert_eq!(bench.pass(601), ["start 4 ims-ms"]);
+    assert_eq!(bench.pass(601), ["scan", "start 4 ims-ms"]);
     bring(&mut bench, 4, "ims-ms", 1);
     assert_eq!(bench.die(4), ["start 5 ims-ms"], "the first death again");
 }
@@ -108,7 +108,7 @@ fn a_file_that_cannot_be_renamed_now_waits_uncounted() {
     let work = *bench.scheduler.works.keys().next().unwrap();
     let settlement = Settlement::Busy;
     bench.tell(Event::Amended { work, settlement });
-    assert_eq!(bench.pass(6), ["start 4 ims-ms"]);
+    assert_eq!(bench.pass(6), ["scan", "start 4 ims-ms"]);
 }
 
 #[test]
@@ -125,6 +125,87 @@ fn a_program_that_dies_at_start_is_started_ever_more_seldom() {
     assert!(waits.is_sorted(), "{waits:?}");
     assert!(waits[6] >= 64, "{waits:?}");
     assert_eq!(bench.scheduler.totals().messages, 1);
+}
+
+#[test]
+fn programs_that_die_with_everything_are_started_ever_more_seldom() {
+    let mut settings = settings();
+    settings.channels[2].maxjobs = 1;
+    let mut bench = Bench::new(settings);
+    let mail: Vec<_> = (1..50).map(|n| entry("ims-ms", n, "")).collect();
+    bench.enqueue(&mail);
+    for job in 1..=11 {
+        assert_eq!(bring(&mut bench, job, "ims-ms", 1).len(), 1, "job {job}");
+        let started = bench.die(job).iter().any(|word| word.starts_with("start"));
+        assert_eq!(started, job <= 10, "after job {job}");
+    }
+    let words = bench.pass(60);
+    assert!(words.contains(&"start 12 ims-ms".to_owned()), "{words:?}");
+    bring(&mut bench, 12, "ims-ms", 1);
+    bench.done(12, 0, Settlement::Removed);
+    let words = bench.die(12);
+    assert!(words.contains(&"start 13 ims-ms".to_owned()), "{words:?}");
+}
+
+#[test]
+fn a_thread_that_died_counts_as_a_death() {
+    let mut bench = Bench::new(settings());
+    bench.enqueue(&[entry("ims-ms", 1, "")]);
+    bring(&mut bench, 1, "ims-ms", 2);
+    for _ in 1..=2 {
+        assert_eq!(bench.done(1, 0, Settlement::Died), ["give 1.0 1 "]);
+    }
+    assert_eq!(bench.done(1, 0, Settlement::Died), ["count 3"]);
+}
+
+#[test]
+fn deaths_before_a_restart_are_remembered() {
+    let mut bench = Bench::new(settings());
+    let found = Found {
+        entry: entry("ims-ms", 1, ""),
+        tried: EPOCH,
+        deaths: 9,
+    };
+    bench.tell(Event::Found(vec![found]));
+    bring(&mut bench, 1, "ims-ms", 1);
+    assert_eq!(bench.die(1), ["hold 10"]);
+}
+
+#[test]
+fn scans_after_deaths_leave_the_disk_some_rest() {
+    let mut bench = Bench::new(settings());
+    bench.enqueue(&[entry("ims-ms", 1, "")]);
+    let mut scans = 0;
+    for job in 1..=2 {
+        bring(&mut bench, job, "ims-ms", 1);
+        bench.die(job);
+        for _ in 0..20 {
+            let words = bench.pass(1);
+            if words.iter().any(|word| word == "scan") {
+                scans += 1;
+                bench.pass(4);
+                bench.tell(Event::ScanDone { complete: true });
+            }
+        }
+    }
+    assert_eq!(scans, 1);
+    assert_eq!(
+        bench.pass(60).iter().filter(|word| *word == "scan").count(),
+        1
+    );
+}
+
+#[test]
+fn an_incomplete_scan_is_done_again() {
+    let mut bench = Bench::new(settings());
+    bench.tell(Event::Sync);
+    for wait in [60, 120, 240, 480, 600, 600] {
+        bench.tell(Event::ScanDone { complete: false });
+        assert!(bench.pass(wait - 1).is_empty());
+        assert_eq!(bench.pass(2), ["scan"]);
+    }
+    bench.tell(Event::ScanDone { complete: true });
+    assert!(bench.pass(3_600).is_empty());
 }
 
 #[test]

@@ -150,6 +150,59 @@ fn old_jobs_and_those_that_asked_often_are_told_to_exit() {
 }
 
 #[test]
+fn jobs_that_leave_do_not_keep_others_waiting_for_long() {
+    let mut settings = settings();
+    settings.channels[2].maxjobs = 1;
+    settings.classes[1].max_life_askwork = 1;
+    let mut bench = Bench::new(settings);
+    bench.enqueue(&mail("ims-ms", 0..5));
+    bench.arrive(1, "ims-ms", 2);
+    bench.next(1, 0);
+    // Its other thread stays with a slow delivery.
+    assert_eq!(bench.next(1, 1), ["exit 1.1"]);
+    assert!(bench.pass(9).is_empty());
+    assert_eq!(bench.pass(2), ["start 2 ims-ms"]);
+    bench.arrive(2, "ims-ms", 2);
+    bench.next(2, 0);
+    bench.next(2, 1);
+    assert!(
+        bench.pass(60).iter().all(|word| !word.starts_with("start")),
+        "twice the limit at most"
+    );
+}
+
+#[test]
+fn old_jobs_leave_one_after_the_other() {
+    let mut bench = Bench::new(settings());
+    bench.enqueue(&mail("ims-ms", 0..40));
+    for job in 1..=2 {
+        bench.arrive(job, "ims-ms", 2);
+        bench.next(job, 0);
+        bench.next(job, 1);
+    }
+    bench.elapsed += 3_600_000;
+    let told = |words: Vec<String>| words.iter().any(|word| word.starts_with("exit"));
+    assert!(told(bench.done(1, 0, Settlement::Removed)));
+    assert!(!told(bench.done(2, 0, Settlement::Removed)));
+    bench.done(1, 1, Settlement::Removed);
+    bench.end(1);
+    assert!(told(bench.done(2, 0, Settlement::Removed)));
+}
+
+#[test]
+fn a_program_that_hangs_with_a_message_is_ended_and_the_message_goes_on() {
+    let mut settings = settings();
+    settings.synch.interval = 10_000;
+    let mut bench = Bench::new(settings);
+    bench.enqueue(&mail("ims-ms", 0..1));
+    bench.arrive(1, "ims-ms", 1);
+    bench.next(1, 0);
+    assert!(bench.pass(11 * 3_600).is_empty());
+    assert_eq!(bench.pass(3_700), ["term 1", "kill 1"]);
+    assert_eq!(bench.die(1), ["start 2 ims-ms"]);
+}
+
+#[test]
 fn idle_jobs_end_after_two_minutes() {
     let mut bench = Bench::new(settings());
     bench.enqueue(&mail("ims-ms", 0..1));

@@ -189,10 +189,11 @@ impl Simulator {
                 let files = self.disk.values().cloned().map(|file| Found {
                     entry: file.entry,
                     tried: file.tried,
+                    deaths: 0,
                 });
                 let files = files.collect();
                 self.tell(Event::Found(files));
-                self.tell(Event::ScanDone);
+                self.tell(Event::ScanDone { complete: true });
             }
             Future::Amended(work, message) => {
                 let settlement = self.one_more(message);

@@ -106,6 +106,7 @@ fn old_mail_follows_new_mail_without_being_starved() {
     let old = |n| Found {
         entry: entry("ims-ms", n, ""),
         tried: EPOCH,
+        deaths: 0,
     };
     bench.tell(Event::Found((0..20).map(old).collect()));
     let new: Vec<_> = (100..140).map(|n| entry("ims-ms", n, "")).collect();
@@ -174,6 +175,7 @@ fn restart_goes_on_with_what_is_left_of_each_wait() {
         Found {
             entry,
             tried: EPOCH - ago,
+            deaths: 0,
         }
     };
     let words = bench.tell(Event::Found(vec![
@@ -227,6 +229,7 @@ fn a_message_is_known_once_however_often_it_is_announced() {
     bench.tell(Event::Found(vec![Found {
         entry: entry("ims-ms", 1, ""),
         tried: EPOCH,
+        deaths: 0,
     }]));
     assert_eq!(bench.scheduler.totals().messages, 1);
     bench.arrive(1, "ims-ms", 1);
@@ -237,6 +240,7 @@ fn a_message_is_known_once_however_often_it_is_announced() {
     bench.tell(Event::Found(vec![Found {
         entry: entry("ims-ms", 1, ""),
         tried: EPOCH,
+        deaths: 0,
     }]));
     let (view, _) = bench.scheduler.view(None, 0);
     assert!(view[0].place.file.as_str().starts_with("ZY"), "later truth");
@@ -274,6 +278,13 @@ fn busy_files_are_tried_again_soon_and_gone_ones_looked_for() {
     bench.done(1, 0, Settlement::Gone);
     assert_eq!(bench.scheduler.totals().messages, 0);
     assert_eq!(bench.pass(62), ["scan ims-ms"]);
+    bench.tell(Event::ScanDone { complete: true });
+    // Another one soon after is looked for as well, only later.
+    let words = bench.enqueue(&[entry("ims-ms", 2, "")]);
+    assert_eq!(words, ["give 1.0 2 "]);
+    bench.done(1, 0, Settlement::Gone);
+    assert!(bench.pass(500).iter().all(|word| word != "scan ims-ms"));
+    assert!(bench.pass(110).contains(&"scan ims-ms".to_owned()));
 }
 
 #[test]
@@ -311,6 +322,7 @@ fn a_run_job_serves_a_stopped_channel_once_through_and_ends() {
     let found = Found {
         entry: tried,
         tried: EPOCH,
+        deaths: 0,
     };
     bench.tell(Event::Found(vec![found]));
     let run = Arrival {
@@ -389,6 +401,7 @@ fn an_overflowed_cache_remembers_nothing_and_scans_when_half_empty() {
     let found = |n| Found {
         entry: entry("ims-ms", n, ""),
         tried: EPOCH,
+        deaths: 0,
     };
     bench.tell(Event::Found((5..12).map(found).collect()));
     assert_eq!(bench.scheduler.totals().messages, 7);
@@ -425,10 +438,10 @@ fn periodic_scans_come_every_four_hours() {
     let mut bench = Bench::new(settings());
     assert!(bench.pass(14_399).is_empty());
     assert_eq!(bench.pass(2), ["scan"]);
-    bench.tell(Event::ScanDone);
+    bench.tell(Event::ScanDone { complete: true });
     assert_eq!(bench.pass(14_400), ["scan"]);
     assert!(bench.tell(Event::Sync).is_empty(), "one is going on");
-    assert_eq!(bench.tell(Event::ScanDone), ["scan"]);
+    assert_eq!(bench.tell(Event::ScanDone { complete: true }), ["scan"]);
 }
 
 #[test]

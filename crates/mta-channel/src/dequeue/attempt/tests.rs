@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::enqueue::Refusal;
-use crate::notify::{Addressee, Copies, Notice};
+use crate::notify::{Addressee, Copies, Notice, Portion};
 use mta_config::channel::{ChannelBuilder, ChannelOption, Defaults};
 use mta_config::value::Value;
 use mta_envelope::address::Address;
@@ -90,6 +90,7 @@ impl Bench {
             place: placed[0].place.clone(),
             host: "example.net".into(),
             deaths: 0,
+            first: true,
         }
     }
 
@@ -139,12 +140,19 @@ impl Deliverer for Scripted {
 #[derive(Default)]
 struct Recorder {
     answer: Option<Refusal>,
+    /// The answer is for this addressee alone.
+    only: Option<Addressee>,
+    /// The answer is for notices that hold more than a header.
+    whole: bool,
     sent: Mutex<Vec<String>>,
 }
 
 impl NoticeSender for Recorder {
     fn send(&self, _: &About<'_>, notice: &Notice) -> Result<(), Refusal> {
-        if let Some(refusal) = &self.answer {
+        if let Some(refusal) = &self.answer
+            && self.only.is_none_or(|only| only == notice.to)
+            && !(self.whole && notice.portion == Portion::Header)
+        {
             return Err(refusal.clone());
         }
         let to = match notice.to {
@@ -295,6 +303,54 @@ fn the_original_stays_while_its_notice_cannot_be_enqueued() {
 }
 
 #[test]
+fn a_copy_for_the_postmaster_does_not_stand_for_the_senders_notice() {
+    for only in [Some(Addressee::Sender), None] {
+        let mut bench = Bench::new();
+        bench.policy.failures = Copies::UnlessNull;
+        let work = bench.enqueue("a@b", &["x@example.net"]);
+        let recorder = Recorder {
+            answer: Some(Refusal::new(452, Status::new(4, 2, 1), "inactive")),
+            only,
+            ..Recorder::default()
+        };
+        let settlement = bench.work(&work, &recorder, |_| vec![never()]);
+        assert!(matches!(settlement, Settlement::Deferred { .. }));
+        // Not even sent, or it would be sent again with each attempt.
+        assert!(recorder.sent.lock().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn the_senders_notice_does_not_wait_for_a_copy() {
+    let mut bench = Bench::new();
+    bench.policy.failures = Copies::UnlessNull;
+    let work = bench.enqueue("a@b", &["x@example.net"]);
+    let recorder = Recorder {
+        answer: Some(Refusal::new(452, Status::new(4, 2, 1), "inactive")),
+        only: Some(Addressee::Postmaster),
+        ..Recorder::default()
+    };
+    let settlement = bench.work(&work, &recorder, |_| vec![never()]);
+    assert_eq!(settlement, Settlement::Removed);
+    assert_eq!(recorder.sent.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn a_notice_that_is_too_large_goes_with_the_header_only() {
+    let bench = Bench::new();
+    let work = bench.enqueue("a@b", &["x@example.net"]);
+    let recorder = Recorder {
+        answer: Some(Refusal::new(552, Status::new(5, 3, 4), "42 kilobytes")),
+        whole: true,
+        ..Recorder::default()
+    };
+    let settlement = bench.work(&work, &recorder, |_| vec![never()]);
+    assert_eq!(settlement, Settlement::Removed);
+    assert_eq!(recorder.sent.lock().unwrap().len(), 1);
+    assert_eq!(&bench.log()[0][26..27], "R");
+}
+
+#[test]
 fn a_sender_nobody_accepts_mail_for_costs_the_notice_only() {
     let bench = Bench::new();
     let work = bench.enqueue("a@b", &["x@example.net"]);
@@ -340,6 +396,25 @@ fn a_panic_keeps_the_message_and_replaces_the_deliverer() {
     assert!(matches!(second, Settlement::Deferred { .. }));
     assert_eq!(*made.borrow(), 2);
     assert_eq!(bench.files().len(), 1);
+}
+
+/// A notice that cannot be built for a reason nobody thought of.
+struct Broken;
+
+impl NoticeSender for Broken {
+    fn send(&self, _: &About<'_>, _: &Notice) -> Result<(), Refusal> {
+        panic!("a fault for the test")
+    }
+}
+
+#[test]
+fn a_panic_outside_the_delivery_counts_as_a_death_and_gives_the_message_back() {
+    let bench = Bench::new();
+    let work = bench.enqueue("a@b", &["x@example.net"]);
+    let settlement = bench.work(&work, &Broken, |_| vec![never()]);
+    assert_eq!(settlement, Settlement::Died);
+    let free = bench.queue.take(bench.channel.name(), &work.place);
+    free.unwrap().keep();
 }
 
 #[test]

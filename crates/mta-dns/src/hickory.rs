@@ -6,7 +6,7 @@
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hickory_resolver::TokioResolver;
@@ -74,7 +74,9 @@ pub enum OpenError {
 #[derive(Debug)]
 pub struct Dns {
     settings: Settings,
-    parts: OnceLock<Result<Parts, OpenError>>,
+    /// Once they could be set up. Trouble is not remembered: descriptors come back, and a file
+    /// that is being rewritten is whole again at the next question.
+    parts: Mutex<Option<Arc<Parts>>>,
 }
 
 #[derive(Debug)]
@@ -89,7 +91,7 @@ impl Dns {
     pub const fn new(settings: Settings) -> Self {
         Self {
             settings,
-            parts: OnceLock::new(),
+            parts: Mutex::new(None),
         }
     }
 
@@ -133,15 +135,29 @@ impl Dns {
     }
 
     fn ask(&self, name: Name, kind: RecordType, within: Duration) -> Result<Lookup, Failure> {
-        let resolver = &self.parts().map_err(|error| temporary(&error))?.resolver;
+        let parts = self.parts().map_err(|error| temporary(&error))?;
+        let resolver = &parts.resolver;
         let deadline = Instant::now() + within;
         self.block_on_until(deadline, resolver.lookup(name, kind))?
             .map_err(|error| failure(&error))
     }
 
-    fn parts(&self) -> Result<&Parts, OpenError> {
-        let parts = self.parts.get_or_init(|| Parts::start(&self.settings));
-        parts.as_ref().map_err(Clone::clone)
+    fn parts(&self) -> Result<Arc<Parts>, OpenError> {
+        self.parts_from(Parts::start)
+    }
+
+    fn parts_from(
+        &self,
+        start: impl FnOnce(&Settings) -> Result<Parts, OpenError>,
+    ) -> Result<Arc<Parts>, OpenError> {
+        // Whoever panicked in here has left nothing half done.
+        let mut known = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(parts) = &*known {
+            return Ok(Arc::clone(parts));
+        }
+        let parts = Arc::new(start(&self.settings)?);
+        *known = Some(Arc::clone(&parts));
+        Ok(parts)
     }
 }
 

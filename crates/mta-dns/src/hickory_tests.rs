@@ -164,3 +164,16 @@ fn several_threads_may_ask_at_once() {
         }
     });
 }
+
+#[test]
+fn a_resolver_that_could_not_be_set_up_is_tried_again() {
+    let dns = Dns::new(Settings {
+        nameservers: vec![server()],
+        ..Settings::default()
+    });
+    let text = "too many open files".to_owned();
+    let failed = dns.parts_from(|_| Err(OpenError::Start { text }));
+    assert!(failed.is_err());
+    dns.open().unwrap();
+    dns.parts_from(|_| unreachable!("it stands")).unwrap();
+}

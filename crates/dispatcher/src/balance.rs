@@ -95,7 +95,14 @@ pub fn choose(servers: &[ServerView], limits: &Limits) -> Choice {
 #[must_use]
 pub fn to_start(servers: &[ServerView], limits: &Limits, waiting: bool) -> u32 {
     let working = || servers.iter().filter(|s| s.phase != Phase::Retiring);
-    let count = u32::try_from(working().count()).unwrap_or(u32::MAX);
+    let all = u32::try_from(working().count()).unwrap_or(u32::MAX);
+    // One that is stalled serves nobody new. It is either back soon or ended soon, and until then
+    // another may stand in for it.
+    let serving = working().filter(|s| !s.stalled).count();
+    let count = u32::try_from(serving).unwrap_or(u32::MAX);
+    if all >= limits.max_procs.saturating_mul(2) {
+        return 0;
+    }
     if count < limits.min_procs.min(limits.max_procs) {
         return limits.min_procs.min(limits.max_procs) - count;
     }
@@ -294,6 +301,21 @@ mod tests {
                 "{servers:?} {waiting}"
             );
         }
+    }
+
+    #[test]
+    fn stalled_servers_are_stood_in_for_within_reason() {
+        let at = At(Instant::now());
+        let stalled = |key| ServerView {
+            stalled: true,
+            ..at.server(key, Phase::Serving, 1)
+        };
+        let mut servers: Vec<ServerView> = (1..=3).map(stalled).collect();
+        assert_eq!(to_start(&servers, &LIMITS, false), 1);
+        servers.push(at.server(4, Phase::Serving, 4));
+        assert_eq!(to_start(&servers, &LIMITS, true), 1);
+        servers.extend([5, 6].map(stalled));
+        assert_eq!(to_start(&servers, &LIMITS, true), 0);
     }
 
     #[test]

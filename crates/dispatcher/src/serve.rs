@@ -29,13 +29,18 @@ const STARTING: Duration = Duration::from_secs(60);
 const A_TURN: usize = 16;
 
 /// When a server process of the service will have been starting for too long, or have left a
-/// connection untaken for too long.
+/// connection untaken for too long, or for so long that it is ended.
 pub(crate) fn next_suspicion(service: &Service, now: Instant) -> Option<Instant> {
     let starting = |server: &&Server| server.phase() == Phase::Starting;
     let ages = service.servers.iter().filter(starting);
     let starts = ages.map(|server| now + STARTING.saturating_sub(server.age(now)));
     let stalls = service.servers.iter().filter_map(Server::stalls_at);
-    starts.chain(stalls.filter(|&at| at > now)).min()
+    let living = service.servers.iter().filter(|server| !server.terminated);
+    let hangs = living.filter_map(Server::hangs_at);
+    starts
+        .chain(stalls.filter(|&at| at > now))
+        .chain(hangs)
+        .min()
 }
 
 impl Dispatcher {
@@ -62,6 +67,15 @@ impl Dispatcher {
                     "process {} does not take connections; it gets no more until it does",
                     server.pid
                 ));
+            }
+            if server.hangs_at().is_some_and(|at| now >= at) && !server.terminated {
+                server.terminated = true;
+                self.log.tell(format_args!(
+                    "process {} has not taken a connection for too long; it is ended",
+                    server.pid
+                ));
+                // It is our child and not reaped; that it has just died is no matter.
+                drop(Signal::Kill.send(server.pid));
             }
             if server.phase() == Phase::Starting
                 && server.age(now) >= STARTING

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | before `Ready` | nothing was given to it; a successor starts after a delay |
 //! | with a connection sent, not taken | our copy of the connection goes to another server |
+//! | it hangs with a connection sent, not taken | it gets no more; after a while it is killed, see above |
 //! | with a connection taken | that session ends with it, as the client sees |
 //! | the Dispatcher dies | the server reads the end of the stream, finishes its sessions, ends |
 
@@ -26,6 +27,12 @@ use crate::balance::{Phase, ServerView};
 
 /// A connection that is not taken after this long marks its server as stalled.
 const STALLED_AFTER: Duration = Duration::from_secs(10);
+
+/// One that is not taken after this long shows that its server hangs ...
+const HANGS_AFTER: Duration = Duration::from_secs(30);
+
+/// ... and after this long, even if it has sessions that would end with it.
+const HANGS_WITH_SESSIONS_AFTER: Duration = Duration::from_secs(300);
 
 /// An accepted connection of which we still hold a copy.
 #[derive(Debug)]
@@ -139,6 +146,17 @@ impl Server {
     pub(crate) fn stalls_at(&self) -> Option<Instant> {
         let oldest = self.untaken.values().map(|&(_, since)| since).min()?;
         Some(oldest + STALLED_AFTER)
+    }
+
+    /// When its oldest untaken connection shows that it hangs for good. Its connections cannot be
+    /// given to others while it lives, since it may have taken one without saying so.
+    pub(crate) fn hangs_at(&self) -> Option<Instant> {
+        let oldest = self.untaken.values().map(|&(_, since)| since).min()?;
+        Some(if self.active.is_empty() {
+            oldest + HANGS_AFTER
+        } else {
+            oldest + HANGS_WITH_SESSIONS_AFTER
+        })
     }
 
     fn is_stalled(&self, now: Instant) -> bool {

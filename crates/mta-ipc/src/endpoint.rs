@@ -283,6 +283,37 @@ impl Connection {
     }
 }
 
+/// A greeting sent to a daemon that is expected to answer some time, for somebody who cannot
+/// wait: whether it is alive.
+#[derive(Debug)]
+pub struct Knock(UnixStream);
+
+impl Knock {
+    /// Connects to `daemon` as `program` and greets. `within` bounds only the wait for a place
+    /// in its backlog.
+    ///
+    /// # Errors
+    /// [`IpcError::NotRunning`] if nobody listens, or if so many have knocked in vain that the
+    /// backlog is full.
+    pub fn at(
+        config_dir: &Path,
+        daemon: &str,
+        program: &str,
+        within: Duration,
+    ) -> Result<Self, IpcError> {
+        let stream = reach(config_dir, daemon, within)?;
+        frame::write(&mut &stream, &Greeting::of(program))?;
+        Ok(Self(stream))
+    }
+
+    /// Whether the daemon has said anything, if only by closing.
+    #[must_use]
+    pub fn was_heard(&self) -> bool {
+        let mut descriptors = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+        poll(&mut descriptors, PollTimeout::ZERO).is_ok_and(|count| count > 0)
+    }
+}
+
 impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
@@ -301,6 +332,12 @@ pub fn connect(
     within: Duration,
 ) -> Result<Connection, IpcError> {
     let begun = Instant::now();
+    let stream = reach(config_dir, daemon, within)?;
+    Connection::greet(stream, program, within.saturating_sub(begun.elapsed()))
+}
+
+/// A stream to `daemon` and nobody else.
+fn reach(config_dir: &Path, daemon: &str, within: Duration) -> Result<UnixStream, IpcError> {
     let path = socket_path(config_dir, daemon);
     let absent = |path: PathBuf, source| IpcError::NotRunning {
         daemon: daemon.to_owned(),
@@ -317,7 +354,7 @@ pub fn connect(
     if !me.is_root() {
         check_peer(&stream, &[0, me.as_raw()])?;
     }
-    Connection::greet(stream, program, within.saturating_sub(begun.elapsed()))
+    Ok(stream)
 }
 
 /// Connects to the socket that `file` stands for. A daemon that hangs leaves its backlog full;

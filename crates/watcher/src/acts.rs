@@ -96,7 +96,11 @@ impl Watcher {
         let component = &mut self.components[number];
         if component.trouble.is_none() {
             if let Run::Up { pid, .. } = component.run {
+                let missing = std::mem::take(&mut component.missing);
                 self.say(asker, &Reply::Text(format!(" {pid}\n")));
+                for text in missing {
+                    self.say(asker, &Reply::Complaint(format!("WARNING: {name}: {text}")));
+                }
                 return Some(true);
             }
             if now.saturating_duration_since(begun) < STARTING {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use mta_config::config::Config;
 use mta_ipc::IpcError;
 use mta_ipc::dispatcher::{Reply, Request};
-use mta_ipc::endpoint::{self, Connection};
+use mta_ipc::endpoint::{self, Connection, Knock};
 use mta_process::signal::Signal;
 use mta_process::{child, lock};
 
@@ -24,6 +24,12 @@ const WITHIN: Duration = Duration::from_secs(600);
 /// Longest pause before a daemon is started again: another try costs next to nothing, while mail
 /// that finds no Dispatcher or no Job Controller waits.
 const LONGEST_DELAY: Duration = Duration::from_secs(10);
+
+/// A daemon that is up is asked whether it still answers this often ...
+const BEAT: Duration = Duration::from_secs(60);
+
+/// ... and is killed after so many questions in a row without an answer.
+const SILENCES: u32 = 3;
 
 /// A daemon of a former watcher that has not made room by then is killed.
 const ROOM: Duration = Duration::from_secs(90);
@@ -98,9 +104,32 @@ pub(crate) enum Run {
         asked: Option<Connection>,
     },
     /// Ready.
-    Up { pid: u32, since: Instant },
+    Up {
+        pid: u32,
+        since: Instant,
+        pulse: Pulse,
+    },
     /// Told to end.
     Stopping { pid: u32 },
+}
+
+/// Whether a daemon that is up still answers.
+#[derive(Debug)]
+pub(crate) struct Pulse {
+    /// When it is looked for next.
+    pub(crate) due: Instant,
+    asked: Option<Knock>,
+    silences: u32,
+}
+
+impl Pulse {
+    fn new(now: Instant) -> Self {
+        Self {
+            due: now + BEAT,
+            asked: None,
+            silences: 0,
+        }
+    }
 }
 
 /// One daemon.
@@ -116,6 +145,8 @@ pub(crate) struct Component {
     pub(crate) not_before: Option<Instant>,
     /// Why the last start failed.
     pub(crate) trouble: Option<String>,
+    /// What the last start had to do without.
+    pub(crate) missing: Vec<String>,
     /// Its former children, ours since it ended.
     pub(crate) left: HashSet<u32>,
     /// How often it ended without being asked to.
@@ -137,6 +168,7 @@ impl Component {
             wanted: false,
             not_before: None,
             trouble: None,
+            missing: Vec::new(),
             left: HashSet::new(),
             failures: 0,
             link: None,
@@ -252,6 +284,14 @@ impl Component {
         }
     }
 
+    /// Kills it alone: what it has given to its children is not lost with it. Its end is seen as
+    /// that of any daemon.
+    pub(crate) fn end_hung(&self) {
+        if let Some(pid) = self.pid() {
+            send(Signal::Kill, pid);
+        }
+    }
+
     /// Tells its former children to end.
     pub(crate) fn end_what_is_left(&self) {
         for &pid in &self.left {
@@ -307,9 +347,50 @@ impl Component {
         let Some(verdict) = verdict else {
             return Ok(());
         };
-        self.run = Run::Up { pid, since };
+        let pulse = Pulse::new(Instant::now());
+        self.run = Run::Up { pid, since, pulse };
         self.trouble = verdict.clone().err();
         verdict
+    }
+}
+
+impl Component {
+    /// Whether a daemon that is up has stopped answering, for so long that it hangs. One without a
+    /// control socket is not asked.
+    pub(crate) fn hangs(&mut self, config_dir: &Path, now: Instant) -> bool {
+        let Run::Up { pulse, .. } = &mut self.run else {
+            return false;
+        };
+        if self.kind.readiness == Readiness::Lock || now < pulse.due {
+            return false;
+        }
+        let asked = pulse.asked.take();
+        match asked.as_ref().map(Knock::was_heard) {
+            Some(false) => pulse.silences += 1,
+            Some(true) => pulse.silences = 0,
+            None => {}
+        }
+        pulse.due = now + BEAT;
+        match Knock::at(config_dir, self.kind.name, "watcher", PATIENCE) {
+            Ok(knock) => pulse.asked = Some(knock),
+            // Its backlog is full of others that wait.
+            Err(IpcError::NotRunning { source, .. })
+                if source.kind() == std::io::ErrorKind::WouldBlock =>
+            {
+                pulse.silences += 1;
+            }
+            // Somebody has removed the socket, or the daemon has just ended.
+            Err(_) => pulse.silences = 0,
+        }
+        pulse.silences >= SILENCES
+    }
+
+    /// When [`Component::hangs`] has something to look at.
+    pub(crate) fn next_beat(&self) -> Option<Instant> {
+        match &self.run {
+            Run::Up { pulse, .. } if self.kind.readiness != Readiness::Lock => Some(pulse.due),
+            Run::Down | Run::Starting { .. } | Run::Up { .. } | Run::Stopping { .. } => None,
+        }
     }
 }
 
@@ -354,17 +435,51 @@ pub(crate) fn delay_after(in_a_row: u32) -> Duration {
 mod tests {
     use super::*;
 
+    fn up(since: Instant) -> Run {
+        Run::Up {
+            pid: 1,
+            since,
+            pulse: Pulse::new(since),
+        }
+    }
+
+    #[test]
+    fn a_daemon_that_does_not_answer_for_minutes_hangs() {
+        let area = tempfile::tempdir().unwrap();
+        let begun = Instant::now();
+        for answering in [false, true] {
+            let listener = endpoint::Listener::bind(area.path(), "job_controller").unwrap();
+            let mut component = Component::new(&KINDS[2]);
+            component.run = up(begun);
+            let mut hung = Vec::new();
+            for beat in 1..=5 {
+                let now = begun + BEAT * beat;
+                assert!(!component.hangs(area.path(), now - Duration::from_secs(1)));
+                hung.push(component.hangs(area.path(), now));
+                let waiting = listener.accept().unwrap().unwrap();
+                if answering {
+                    let within = Duration::from_secs(20);
+                    drop(Connection::greet(waiting, "job_controller", within).unwrap());
+                } else {
+                    std::mem::forget(waiting);
+                }
+            }
+            let silent = [false, false, false, true, true];
+            assert_eq!(hung, if answering { [false; 5] } else { silent });
+        }
+    }
+
     #[test]
     fn pauses_grow_only_while_it_dies_at_once() {
         let now = Instant::now();
         let mut component = Component::new(&KINDS[0]);
         for seconds in [1, 2, 4, 8, 10, 10] {
-            component.run = Run::Up { pid: 1, since: now };
+            component.run = up(now);
             component.note_failure("x".to_owned(), now);
             let pause = component.not_before.unwrap() - now;
             assert_eq!(pause, Duration::from_secs(seconds));
         }
-        component.run = Run::Up { pid: 1, since: now };
+        component.run = up(now);
         let later = now + SETTLED_AFTER;
         component.note_failure("x".to_owned(), later);
         assert_eq!(component.not_before, Some(later));

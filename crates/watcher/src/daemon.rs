@@ -172,7 +172,11 @@ impl Watcher {
         let pauses = self.components.iter().filter(|component| component.wanted);
         let next = pauses.filter_map(|component| component.not_before).min();
         let idle = now + if busy { TICK } else { IDLE };
-        let deadline = next.filter(|&at| at > now).map_or(idle, |at| at.min(idle));
+        let beats = self.components.iter().filter_map(Component::next_beat);
+        let deadline = beats
+            .chain(next)
+            .filter(|&at| at > now)
+            .fold(idle, Instant::min);
         let mut poll = Poll::new();
         poll.watch(self.signals.as_fd(), Interest::Read, Source::Signals);
         for (slot, descriptor, writing) in self.control.watched() {
@@ -248,6 +252,13 @@ impl Watcher {
     fn keep_running(&mut self, now: Instant) {
         for number in 0..KINDS.len() {
             let component = &mut self.components[number];
+            if component.hangs(&self.root.config(), now) {
+                self.log.tell(format_args!(
+                    "{} does not answer any more; it is killed",
+                    component.kind.name
+                ));
+                component.end_hung();
+            }
             if let Err(reason) = component.check_readiness(&self.root.config()) {
                 self.log
                     .tell(format_args!("{}: {reason}", component.kind.name));
@@ -269,6 +280,7 @@ impl Watcher {
     fn launch(&mut self, number: usize, now: Instant) -> Result<(), String> {
         let component = &mut self.components[number];
         let kind = component.kind;
+        component.missing.clear();
         if component.make_room(&self.root.config(), now) {
             return Ok(());
         }
@@ -278,9 +290,17 @@ impl Watcher {
         if kind.readiness == Readiness::Services {
             let config = Config::load(&self.root).map_err(|error| with_causes(&error))?;
             let opened = self.rights.raised(|| self.ports.open(&config.dispatcher));
-            opened
-                .map_err(|error| with_causes(&error))?
-                .map_err(|error| error.to_string())?;
+            let mut missing = opened.map_err(|error| with_causes(&error))?.into_iter();
+            if self.ports.is_empty()
+                && let Some(error) = missing.next()
+            {
+                return Err(error.to_string());
+            }
+            let component = &mut self.components[number];
+            for error in missing {
+                self.log.tell(format_args!("{error}"));
+                component.missing.push(error.to_string());
+            }
             let (ours, end) = descriptor::pair().map_err(doing("making a socket"))?;
             self.ports
                 .hand_over(ours.as_fd())

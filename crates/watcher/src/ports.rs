@@ -43,34 +43,36 @@ pub(crate) struct Ports {
 
 impl Ports {
     /// Binds what the configuration asks for and is not bound yet, gives up what it no longer
-    /// asks for, and lets all listen. Binding may take root's rights.
-    ///
-    /// # Errors
-    /// The first port that cannot be had.
-    pub(crate) fn open(&mut self, options: &DispatcherOptions) -> Result<(), PortError> {
+    /// asks for, and lets all listen. Binding may take root's rights. Returns the ports that
+    /// cannot be had, which hinder none of the others.
+    pub(crate) fn open(&mut self, options: &DispatcherOptions) -> Vec<PortError> {
+        let wanted = wishes(options);
         let mut old = std::mem::take(&mut self.bound);
-        for service in options.services.iter().filter(|service| service.enable) {
-            let clear = service.tcp_ports.iter().map(|&port| (port, false));
-            let tls = service.ssl_ports.iter().map(|&port| (port, true));
-            for (port, tls) in clear.chain(tls) {
-                let wish = Wish {
-                    interface: service.interface_address,
-                    port,
-                    backlog: service.backlog,
-                };
-                let found = old.iter().position(|(bound, listener)| {
-                    (bound.interface, bound.port) == (wish.interface, wish.port)
-                        && (&listener.service, listener.tls) == (&service.name, tls)
-                });
-                let listener = match found {
-                    Some(at) => old.swap_remove(at).1,
-                    None => bound_socket(service, wish, tls)?,
-                };
-                listen_again(&listener.socket, wish.backlog).map_err(port_error(service, wish))?;
-                self.bound.push((wish, listener));
+        // First, since a port may go from one service to another.
+        old.retain(|bound| wanted.iter().any(|wanted| is_for(bound, wanted)));
+        let mut missing = Vec::new();
+        for wanted in wanted {
+            let (service, wish, tls) = wanted;
+            let found = old.iter().position(|bound| is_for(bound, &wanted));
+            let listener = match found {
+                Some(at) => Ok(old.swap_remove(at).1),
+                None => bound_socket(service, wish, tls),
+            };
+            match listener {
+                Ok(listener) => {
+                    let listening = listen_again(&listener.socket, wish.backlog);
+                    missing.extend(listening.map_err(port_error(service, wish)).err());
+                    self.bound.push((wish, listener));
+                }
+                Err(error) => missing.push(error),
             }
         }
-        Ok(())
+        missing
+    }
+
+    /// Whether there is no port at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bound.is_empty()
     }
 
     /// Refuses connections from now on; ports stay ours.
@@ -88,6 +90,33 @@ impl Ports {
     pub(crate) fn hand_over(&self, to: BorrowedFd<'_>) -> Result<(), IpcError> {
         listeners::hand_over(to, self.bound.iter().map(|(_, listener)| listener))
     }
+}
+
+/// A service's wish, for TLS from the first byte or not.
+type Wanted<'o> = (&'o Service, Wish, bool);
+
+/// All wishes of the enabled services.
+fn wishes(options: &DispatcherOptions) -> Vec<Wanted<'_>> {
+    let enabled = options.services.iter().filter(|service| service.enable);
+    enabled
+        .flat_map(|service| {
+            let clear = service.tcp_ports.iter().map(|&port| (port, false));
+            let tls = service.ssl_ports.iter().map(|&port| (port, true));
+            clear.chain(tls).map(move |(port, tls)| {
+                let wish = Wish {
+                    interface: service.interface_address,
+                    port,
+                    backlog: service.backlog,
+                };
+                (service, wish, tls)
+            })
+        })
+        .collect()
+}
+
+fn is_for((bound, listener): &(Wish, ServiceListener), (service, wish, tls): &Wanted<'_>) -> bool {
+    (bound.interface, bound.port) == (wish.interface, wish.port)
+        && (&listener.service, listener.tls) == (&service.name, *tls)
 }
 
 fn port_error(service: &Service, wish: Wish) -> impl FnOnce(io::Error) -> PortError {

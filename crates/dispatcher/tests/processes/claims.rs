@@ -60,6 +60,20 @@ pub(super) fn an_untaken_connection_goes_to_another() {
     assert!(stage.log().contains("1 connections go to others"));
 }
 
+pub(super) fn a_server_that_hangs_is_ended_and_its_connection_goes_to_another() {
+    let stage = Stage::new("");
+    let _dispatcher = stage.start();
+    stage.mark("hang-before-taken");
+    let mut waiting = stage.knock();
+    waiting.set_patience(support::PATIENCE * 4);
+    waiting.greeting();
+    waiting.echo("hello");
+    let log = stage.log();
+    assert!(log.contains("it gets no more until it does"), "{log}");
+    assert!(log.contains("it is ended"), "{log}");
+    assert!(log.contains("1 connections go to others"), "{log}");
+}
+
 pub(super) fn a_server_that_cannot_start_is_tried_later() {
     let stage = Stage::new("");
     stage.mark("die-at-start");

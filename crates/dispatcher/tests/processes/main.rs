@@ -33,6 +33,7 @@ fn main() {
         connections_are_served_and_counted,
         a_dead_server_takes_only_its_own_sessions,
         an_untaken_connection_goes_to_another,
+        a_server_that_hangs_is_ended_and_its_connection_goes_to_another,
         a_server_that_cannot_start_is_tried_later,
         port_access_refuses_with_its_text,
         a_restart_drops_nobody_and_refuses_nobody,

@@ -39,6 +39,11 @@ pub(crate) fn serve() {
                 if std::fs::remove_file("die-before-taken").is_ok() {
                     std::process::abort();
                 }
+                if std::fs::remove_file("hang-before-taken").is_ok() {
+                    loop {
+                        std::thread::park();
+                    }
+                }
                 while Path::new("slow").exists() {
                     std::thread::sleep(Duration::from_millis(5));
                 }

@@ -283,7 +283,7 @@ impl Client {
         client
     }
 
-    fn set_patience(&self, patience: Duration) {
+    pub(crate) fn set_patience(&self, patience: Duration) {
         self.stream.set_read_timeout(Some(patience)).unwrap();
     }
 

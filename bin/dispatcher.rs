@@ -17,7 +17,9 @@
 //! `max_idle_time` seconds without a connection. A process that retires finishes its sessions.
 //!
 //! A server process that dies takes only its own sessions with it. It is replaced, after a delay
-//! that grows if it dies at once; a connection that it had not taken goes to another.
+//! that grows if it dies at once; a connection that it had not taken goes to another. One that
+//! leaves a connection untaken for ten seconds gets no more; after half a minute, or five minutes
+//! if it has sessions, it is killed.
 //!
 //! When nobody can take a connection it waits in the listen queue.
 //!

@@ -25,12 +25,15 @@
 //!
 //! A job is told to end after `max_life_time` seconds, after `max_life_askwork` requests, when it
 //! has been idle for two minutes, when its channel is stopped, or when another channel of a full
-//! pool needs its place. It always finishes what it has in hand.
+//! pool needs its place; of several that have come of age one after the other. It always finishes
+//! what it has in hand. Its place counts as free ten seconds after it was told, unless there are
+//! twice as many processes as `maxjobs` or `job_limit` allow. A job that has had a message in
+//! hand for an hour is told of in the log; after twelve it hangs, and is ended.
 //!
 //! When a job dies, the messages that it had in hand are tried again at once, each alone. The
 //! third death in a row with the same message counts as an attempt, after the tenth the message
 //! is held. A program that ends before it has asked for work is started again after a growing
-//! delay.
+//! delay, and so is one that died more than ten times in a row with everything it got.
 //!
 //! # FILES
 //!
@@ -80,8 +83,7 @@
 //!
 //! # BUGS
 //!
-//! A job that hangs with a message in hand is left alone. Stress reports of channel programs are
-//! not understood yet.
+//! Stress reports of channel programs are not understood yet.
 //!
 //! # SEE ALSO
 //!

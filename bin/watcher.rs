@@ -17,7 +17,10 @@
 //! listening sockets to each new Dispatcher. So a Dispatcher can be restarted without a refused
 //! connection. With `--start` it starts every enabled component at once and tells the service
 //! manager (`NOTIFY_SOCKET`) when all are up; with `--ha` it gives up and ends when a daemon has
-//! failed three times within ten minutes, so that a cluster fails over.
+//! failed three times within ten minutes, so that a cluster fails over. A port that cannot be
+//! bound is told of and does not keep the others from being served; it is tried again with the
+//! next Dispatcher. A Dispatcher or Job Controller that does not answer on its control socket for
+//! three minutes is killed, and so restarted.
 //!
 //! `watcher start` and `watcher stop` are what start-msg and stop-msg run: they launch the watcher
 //! if need be, and ask it over its control socket. Components are `watcher`, `sched`,

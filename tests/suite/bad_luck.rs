@@ -299,6 +299,42 @@ fn an_error_in_the_text_names_its_line_and_leaves_the_image_alone() {
 }
 
 #[test]
+fn an_unreadable_directory_turns_no_mail_away_and_opens_no_relay() {
+    let root = Root::staging()
+        .flag(&["--internal-network", "10.255.255.0/24"])
+        .set(&["channel:reprocess.backoff", "PT1S"])
+        .build();
+    let directory = root.path().join("config/directory.ldif");
+    let good = fs::read(&directory).unwrap();
+    fs::write(&directory, "this is no LDIF\n").unwrap();
+    root.start();
+    let mut wire = Wire::hello(root.smtp);
+    for recipient in [
+        "bob@example.com",
+        "nobody@example.com",
+        "other@[127.0.0.2]",
+        "relayed@example.net",
+        "relayed%example.net@example.com",
+    ] {
+        // Nobody can tell now which of them are ours.
+        wire.say("MAIL FROM:<>", "250");
+        wire.say(&format!("RCPT TO:<{recipient}>"), "250");
+        wire.say("DATA", "354");
+        wire.send(&on_the_wire(MESSAGE));
+        wire.expect("250");
+    }
+    fs::write(&directory, good).unwrap();
+    root.wait_for_delivered("bob@example.com", 1);
+    wait_for("an empty queue", || {
+        root.all_queued().is_empty().then_some(())
+    });
+    for line in root.mail_log() {
+        let destination = line.split_whitespace().nth(3);
+        assert_ne!(destination, Some("tcp_local"), "relayed: {line}");
+    }
+}
+
+#[test]
 fn a_root_of_any_depth_works() {
     let root = Root::staging().deep().start();
     let mut wire = Wire::hello(root.smtp);

@@ -7,11 +7,18 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Words that are accepted and have no effect of their own, although code names them.
-const WITHOUT_EFFECT: [ChannelOption; 3] = [
+/// Words that are accepted and have no effect of their own, although code names them; the
+/// address forms are shown by `imsimta test -rewrite` and change nothing yet.
+const WITHOUT_EFFECT: [ChannelOption; 9] = [
     ChannelOption::SmtpCr,
     ChannelOption::SmtpLf,
     ChannelOption::SmtpCrorlf,
+    ChannelOption::Sourceroute,
+    ChannelOption::Percents,
+    ChannelOption::Bangstyle,
+    ChannelOption::Header822,
+    ChannelOption::Header733,
+    ChannelOption::HeaderUucp,
 ];
 
 /// Names of the options in the sources, without tests and without the tables themselves.

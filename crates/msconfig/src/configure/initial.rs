@@ -164,7 +164,6 @@ const ORIG_SEND_ACCESS: &[(&str, &str)] = &[
     ("tcp_local|*|pipe|*", "$N"),
     ("tcp_local|*|ims-ms|*", "$N"),
     ("tcp_local|*|process|*", "$N"),
-    ("tcp_local|*|reprocess|*", "$N"),
     ("tcp_local|*|bitbucket|*", "$N"),
     ("tcp_local|*|tcp_local|*", "$NRelaying$ not$ allowed"),
 ];

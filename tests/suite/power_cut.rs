@@ -358,7 +358,7 @@ fn send(
         body(number)
     );
     client.envelope("eve@example.com", to)?;
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         client.bdat(text.as_bytes())?;
     } else {
         client.data(text.as_bytes())?;

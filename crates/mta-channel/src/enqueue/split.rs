@@ -99,8 +99,9 @@ pub(super) fn bounded(mut groups: Vec<Group>, detour: Option<&Channel>) -> Vec<G
     };
     let rest = groups.split_off(MAX_FILES);
     let portion = MAX_FILES.max(rest.len().div_ceil(MAX_PORTIONS));
-    let mut open: HashMap<(Option<String>, Option<Option<Address>>), (usize, usize)> =
-        HashMap::new();
+    // By hold and list sender: which group takes more, and how many files it stands for.
+    type Key = (Option<String>, Option<Option<Address>>);
+    let mut open: HashMap<Key, (usize, usize)> = HashMap::new();
     for mut group in rest {
         if group.channel == *detour.name() {
             groups.push(group);

@@ -122,7 +122,8 @@ impl Scheduler {
             age >= life.saturating_mul(times) || u64::from(job.asks) > asks.saturating_mul(times)
         };
         // Jobs that were started together do not leave together: while each has a thread at a
-        // slow host, nobody would be there for the others.
+        // slow host, it keeps its place, and nobody would be there for the others. At twice the
+        // age it leaves all the same.
         let leaving = |other: &Job| other.phase == Phase::Leaving;
         let others = || self.children(job.channel).any(leaving);
         channel.stopped || old(2) || (old(1) && !others())

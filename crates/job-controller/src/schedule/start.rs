@@ -193,27 +193,17 @@ impl Scheduler {
         if delay > 0 {
             return Some(Obstacle::StartDelayed(delay.div_ceil(1_000)));
         }
-        if self.is_used_up(self.children(id), channel.settings.maxjobs) {
+        if self.children(id).count() >= channel.settings.maxjobs as usize {
             return Some(Obstacle::Maxjobs);
         }
         let all = self.channels_of(pool).flat_map(|id| self.children(id));
-        let full = self.is_used_up(all, self.settings.pools[pool].job_limit);
+        let full = all.count() >= self.settings.pools[pool].job_limit as usize;
         full.then_some(Obstacle::PoolFull(pool))
     }
 
-    /// Whether these processes leave no place within a limit.
-    fn is_used_up<'j>(&self, jobs: impl Iterator<Item = &'j Job>, limit: u32) -> bool {
-        let limit = limit as usize;
-        let (mut all, mut counted) = (0, 0);
-        for job in jobs {
-            all += 1;
-            counted += usize::from(self.holds_place(job));
-        }
-        counted >= limit || all >= limit.saturating_mul(2)
-    }
-
-    /// Whether others wait for the place of a process: not if it has been leaving for long.
-    fn holds_place(&self, job: &Job) -> bool {
+    /// Whether it is worth waiting for the place of a process that leaves, rather than asking
+    /// another one to leave as well: not if it has been at it for long.
+    fn gives_place_soon(&self, job: &Job) -> bool {
         job.leaving_since
             .is_none_or(|since| self.now.elapsed < since + PATIENCE)
     }
@@ -315,7 +305,7 @@ impl Scheduler {
         let others = || self.channels_of(pool).filter(|other| *other != id);
         let leaving = others()
             .flat_map(|other| self.children(other))
-            .any(|job| job.phase > Phase::Running && self.holds_place(job));
+            .any(|job| job.phase > Phase::Running && self.gives_place_soon(job));
         if leaving {
             return;
         }

@@ -239,6 +239,42 @@ fn a_socket_that_is_left_over_is_replaced_and_one_of_another_user_is_named_in_th
 }
 
 #[test]
+fn a_missing_socket_is_told_of_and_a_restart_brings_it_back() {
+    let root = Root::staging().start();
+    let sockets: Vec<PathBuf> = ["dispatcher", "job_controller"]
+        .iter()
+        .map(|daemon| {
+            let end = format!(".{daemon}.socket");
+            let mut files = fs::read_dir(root.path().join("config")).unwrap().flatten();
+            let found = files.find(|file| file.file_name().to_string_lossy().ends_with(&end));
+            found.expect("a control socket").path()
+        })
+        .collect();
+    for socket in &sockets {
+        fs::remove_file(socket).unwrap();
+    }
+    let missing = sockets[0].file_name().unwrap().to_string_lossy();
+    for (words, told) in [
+        (&["dispatcher", "-statistics"][..], &*missing),
+        (&["cache", "-view"], "unable to contact the job controller"),
+    ] {
+        let output = root.try_run("imsimta", words);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "{words:?}");
+        assert!(text.contains(told), "{words:?}: {text}");
+    }
+    // Nobody can be asked, and yet mail comes in.
+    let mut wire = Wire::hello(root.smtp);
+    let reply = wire.message("eve@example.com", &["bob@example.com"], MESSAGE);
+    assert!(reply.starts_with("250"), "{reply}");
+    root.imsimta(&["restart", "dispatcher"]);
+    root.imsimta(&["restart", "job_controller"]);
+    root.imsimta(&["dispatcher", "-statistics"]);
+    root.imsimta(&["cache", "-view"]);
+    root.wait_for_delivered("bob@example.com", 1);
+}
+
+#[test]
 fn an_image_that_cannot_be_used_stops_everything_with_its_reason() {
     let root = Root::staging().build();
     let image = root.path().join("config/compiled/config_data");

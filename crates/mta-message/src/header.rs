@@ -292,7 +292,7 @@ pub struct Collector {
 
 impl Collector {
     /// A collector for headers that need at most `limit` octets of memory: those of their lines,
-    /// and [`PER_FIELD`] for each field, so that a header of tiny lines is no way around the limit.
+    /// and 96 octets for each field, so that a header of tiny lines is no way around the limit.
     #[must_use]
     pub const fn new(limit: usize) -> Self {
         Self {

@@ -37,10 +37,10 @@ pub fn file(path: &Path, content: &[u8], config: &Path) -> io::Result<()> {
     file_of(path, content, config, None)
 }
 
-/// As [`file`], with another time of last modification than now.
+/// As [`file()`], with another time of last modification than now.
 ///
 /// # Errors
-/// As [`file`].
+/// As [`file()`].
 pub fn file_of(
     path: &Path,
     content: &[u8],

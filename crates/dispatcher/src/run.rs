@@ -209,6 +209,8 @@ impl Dispatcher {
             self.config.identity.reloadable,
             self.services.len()
         ));
+        // A predecessor that was killed may not have told of a server that was killed before it.
+        crate::serve::tell_job_controller(&self.root.config());
         while !self.is_finished(Instant::now()) {
             let now = Instant::now();
             self.keep_services(now);

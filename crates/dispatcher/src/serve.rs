@@ -344,7 +344,7 @@ impl Dispatcher {
 /// A server process that is killed may have put a message into a queue without telling the Job
 /// Controller, which is asked to look for itself. On a thread of its own: nobody waits for it, and
 /// if it fails the periodic scan finds the message.
-fn tell_job_controller(config_dir: &Path) {
+pub(crate) fn tell_job_controller(config_dir: &Path) {
     let config_dir = config_dir.to_owned();
     let asking = std::thread::Builder::new().spawn(move || {
         let within = Duration::from_secs(10);

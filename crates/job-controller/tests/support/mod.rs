@@ -394,7 +394,9 @@ pub(crate) fn work_on(queue: &Queue, name: &ChannelName, root: &Path, work: &Wor
         .append(true)
         .open(root.join("data/tmp/delivered"))
         .unwrap();
-    writeln!(delivered, "{}", work.place.file.unique()).unwrap();
+    // In one write: two threads that deliver at once must not mix their lines.
+    let line = format!("{}\n", work.place.file.unique());
+    delivered.write_all(line.as_bytes()).unwrap();
     taken.remove().unwrap();
     Settlement::Removed
 }

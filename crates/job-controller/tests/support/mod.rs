@@ -10,6 +10,7 @@ use mta_envelope::envelope::{Envelope, Priority, Recipient};
 use mta_envelope::names::{ChannelName, Place};
 use mta_ipc::Client;
 use mta_ipc::job_controller::{DAEMON, Entry, Reply, Request, Settlement, Status, ViewRow, Work};
+use mta_process::privilege::Identity;
 use mta_queue::{Attempt, Placed, Plan, Queue, TakeError};
 use std::fs;
 use std::io::Write as _;
@@ -151,12 +152,8 @@ impl Server {
     /// Without root the files are ours already; as root they go to the server user.
     pub(crate) fn give_away(&self) {
         if is_root() {
-            let status = Command::new("chown")
-                .args(["-R", "nobody:"])
-                .arg(self.root())
-                .status()
-                .unwrap();
-            assert!(status.success());
+            let user = Identity::lookup("nobody", None).unwrap();
+            give_all(self.root(), &user).unwrap();
         }
     }
 
@@ -309,12 +306,30 @@ pub(crate) fn entry(placed: &Placed) -> Entry {
     }
 }
 
+/// What jobs remove meanwhile need not be given.
+fn give_all(path: &Path, user: &Identity) -> std::io::Result<()> {
+    use std::io::ErrorKind::NotFound;
+    let unless_gone = |error: std::io::Error| match error.kind() {
+        NotFound => Ok(()),
+        _ => Err(error),
+    };
+    if let Err(error) = std::os::unix::fs::lchown(path, Some(user.uid), Some(user.gid)) {
+        return unless_gone(error);
+    }
+    if path.is_dir() {
+        for entry in fs::read_dir(path)? {
+            give_all(&entry?.path(), user)?;
+        }
+    }
+    Ok(())
+}
+
 fn is_root() -> bool {
     mta_process::privilege::is_root()
 }
 
 fn own_name() -> String {
-    mta_process::privilege::Identity::current().user
+    Identity::current().user
 }
 
 /// The channel program: two threads that do what subjects say.

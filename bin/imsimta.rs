@@ -7,7 +7,7 @@
 //! # DESCRIPTION
 //! One command with many utilities: compile the configuration (`cnbuild`), look at processes
 //! (`process`), the queue cache (`cache`) and the queues (`qm`), run channels by hand (`run`,
-//! `submit`), restart daemons (`restart`), explain where an address goes (`test -rewrite`), and
+//! `submit`), let daemons take up a new configuration (`reload`, `restart`), explain where an address goes (`test -rewrite`), and
 //! more. `imsimta help UTILITY` shows what one of them understands.
 //!
 //! Keywords may be cut to any unambiguous beginning and are not case sensitive. A switch is
@@ -38,8 +38,8 @@
 //! configuration, or any error line. 2: a daemon that is needed cannot be reached.
 //!
 //! # BUGS
-//! The utilities `calc`, `chbuild`, `counters`, `crdb`, `decode`, `kill`, `program`, `qclean`,
-//! `reload` and `renamedb`, and of `qm` the sub-commands `clean` and `counters`, are not there yet
+//! The utilities `calc`, `chbuild`, `counters`, `crdb`, `decode`, `dumpdb`, `kill`, `program`,
+//! `qclean` and `renamedb`, and of `qm` the sub-commands `clean` and `counters`, are not there yet
 //! (`%IMTA-E-NOTYET`); `test -rewrite -filter` names filters and does not evaluate them.
 //!
 //! # SEE ALSO

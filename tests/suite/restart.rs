@@ -65,6 +65,91 @@ fn a_restart_of_the_dispatcher_drops_no_session_and_refuses_no_connection() {
     root.wait_for_record(&[" EE 1 ", "<new-image@example.com>"]);
 }
 
+/// Adds a rule in front of a mapping table of the configuration's text, and compiles it.
+fn add_mapping(root: &Root, table: &str, pattern: &str, template: &str) {
+    let path = root.path().join("config/config.xml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let head = format!("<group name=\"mapping\" id=\"{table}\">");
+    let rule = format!(
+        "{head}<option name=\"rule\" type=\"rule\"><pattern>{pattern}</pattern>\
+         <template>{template}</template></option>"
+    );
+    assert_eq!(text.matches(&head).count(), 1, "{text}");
+    std::fs::write(&path, text.replacen(&head, &rule, 1)).unwrap();
+    root.imsimta(&["cnbuild"]);
+}
+
+#[test]
+fn a_reload_takes_up_mapping_tables_and_disturbs_nobody() {
+    let root = Root::staging().start();
+    let mut before = Wire::hello(root.smtp);
+    let image = |root: &Root, pid: i32| {
+        let told: serde_json::Value =
+            serde_json::from_str(&root.imsimta(&["process", "-image", "-json"])).unwrap();
+        let processes = told["processes"].as_array().unwrap();
+        let found = processes.iter().find(|process| process["pid"] == pid);
+        found.unwrap()["image"].clone()
+    };
+    root.imsimta(&["submit", "-poll", "ims-ms"]);
+    let job = wait_for("a channel program", || {
+        root.pids("ims_master").first().copied()
+    });
+    let servers = root.pids("tcp_smtp_server");
+    let was = image(&root, servers[0]);
+    add_mapping(
+        &root,
+        "ORIG_SEND_ACCESS",
+        "*|eve@example.com|*|*",
+        "$NNot$ today",
+    );
+    let output = root.try_run("imsimta", &["reload"]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!((output.stdout, output.stderr), (Vec::new(), Vec::new()));
+    let mut after = Wire::hello(root.smtp);
+    after.say("MAIL FROM:<eve@example.com>", "250");
+    assert!(
+        after
+            .say("RCPT TO:<bob@example.com>", "5")
+            .contains("Not today")
+    );
+    before.say("MAIL FROM:<eve@example.com>", "250");
+    before.say("RCPT TO:<bob@example.com>", "250");
+    assert_eq!(root.pids("tcp_smtp_server"), servers, "no new process");
+    wait_for(
+        "the channel program that has read the old image to end",
+        || (!root.pids("ims_master").contains(&job)).then_some(()),
+    );
+    wait_for("the server to tell its image", || {
+        let is = image(&root, servers[0]);
+        (is["fixed"] == was["fixed"] && is["reloadable"] != was["reloadable"]).then_some(())
+    });
+}
+
+#[test]
+fn a_reload_says_what_it_cannot_take_up() {
+    let root = Root::staging().start();
+    root.run("msconfig", &["set", "log_message_id", "1"]);
+    root.imsimta(&["cnbuild"]);
+    let output = root.try_run("imsimta", &["reload"]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr),
+        "%IMTA-W-RESTART, channels, rewrite rules or options have changed as well; imsimta \
+         restart makes them take effect\n"
+    );
+    std::fs::write(root.path().join("config/compiled/config_data"), "no image").unwrap();
+    let output = root.try_run("imsimta", &["reload"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(!output.stderr.is_empty());
+    Wire::hello(root.smtp).quit();
+    root.imsimta(&["cnbuild"]);
+    root.imsimta(&["stop", "job_controller"]);
+    let output = root.try_run("imsimta", &["reload"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.starts_with("%IMTA-E-NOJBC, "), "{said}");
+}
+
 #[test]
 fn a_daemon_is_not_stopped_for_one_that_could_not_start() {
     let root = Root::staging().start();

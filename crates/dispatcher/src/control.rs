@@ -145,11 +145,7 @@ impl Dispatcher {
             let causes = with_causes(&error);
             format!("BADCONFIGLOAD, Attempt to load new configuration failed. {causes}")
         })?;
-        let mut merged = Config::clone(&self.config);
-        merged.mappings = found.mappings;
-        merged.aliases = found.aliases;
-        merged.identity.reloadable = found.identity.reloadable;
-        self.config = Arc::new(merged);
+        self.config = Arc::new(self.config.reloaded(found));
         for server in self.services.iter().flat_map(|s| &s.servers) {
             server.reload();
         }

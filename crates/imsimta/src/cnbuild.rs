@@ -167,7 +167,7 @@ fn advice(new: &ImageIdentity, running: &[Image]) -> &'static str {
     } else if fixed && reloadable {
         "What runs has this configuration; no restart is needed."
     } else if fixed {
-        "Mapping tables or aliases have changed; imsimta restart makes them take effect."
+        "Mapping tables or aliases have changed; imsimta reload makes them take effect."
     } else {
         "The configuration has changed; imsimta restart makes it take effect."
     }

@@ -1,17 +1,18 @@
-//! `imsimta restart`, `stop`, `shutdown`, `start`, `refresh` and `dispatcher -statistics`.
+//! `imsimta restart`, `reload`, `stop`, `shutdown`, `start`, `refresh` and
+//! `dispatcher -statistics`.
 //!
 //! Daemons are started and stopped by the watcher, services by the Dispatcher; this module only
 //! asks, and prints what they say.
 
-use crate::cnbuild;
-use crate::context::{Context, Failure, Outcome, PATIENCE};
+use crate::context::{Context, Failure, Outcome, PATIENCE, tell};
 use crate::report::clock;
+use crate::{cnbuild, process};
 use mta_command::message::Message;
 use mta_command::output;
 use mta_command::switches::{Switch, Verb, keyword};
 use mta_envelope::names::ServiceName;
 use mta_ipc::dispatcher::{self, ServiceStatistics};
-use mta_ipc::watcher;
+use mta_ipc::{IpcError, job_controller, watcher};
 use serde::Serialize;
 use std::fmt;
 use std::time::Duration;
@@ -49,6 +50,15 @@ pub(crate) const REFRESH: &[Verb] = &[verb(
     "cnbuild, then restart",
     "[dispatcher|job_controller|sched]",
 )];
+pub(crate) const RELOAD: &[Verb] = &[Verb {
+    name: "reload",
+    about: "take up the mapping tables and aliases of the compiled configuration; sessions and \
+            messages under way keep the old ones",
+    parameters: "",
+    least: 0,
+    most: 0,
+    switches: &[],
+}];
 pub(crate) const STATISTICS: &[Verb] = &[Verb {
     name: "dispatcher",
     about: "show connections and server processes",
@@ -168,9 +178,41 @@ fn again(context: &Context, target: Target) -> Outcome {
     }
 }
 
+/// Both daemons are asked, whatever the first one says.
+pub(crate) fn reload(context: &Context, typed: &[String]) -> Outcome {
+    RELOAD[0].parse(typed)?;
+    context.warn_if_stale();
+    // A bad image is told once, in full, before anybody is asked to load it.
+    let new = context.config()?.identity.clone();
+    type Ask = fn(&Context) -> Outcome;
+    let daemons: [Ask; 2] = [
+        |context| {
+            let answer = context
+                .dispatcher()?
+                .call(&dispatcher::Request::Reload, PATIENCE);
+            dispatcher_did(answer, "")
+        },
+        |context| {
+            let controller = context.controller("IMTA")?;
+            tell(&controller, "IMTA", &job_controller::Request::Reload)
+        },
+    ];
+    each(daemons, |ask| ask(context))?;
+    let running = process::images(context);
+    if running
+        .values()
+        .any(|image| !image.fixed.is_empty() && image.fixed != new.fixed)
+    {
+        let text = "channels, rewrite rules or options have changed as well; \
+                    imsimta restart makes them take effect";
+        Message::warning("IMTA", "RESTART", text).emit();
+    }
+    Ok(())
+}
+
 /// Does something to each target; one that fails does not keep the next from its turn. Gives the
 /// first failure.
-fn each(targets: Vec<Target>, act: impl Fn(Target) -> Outcome) -> Outcome {
+fn each<T>(targets: impl IntoIterator<Item = T>, act: impl Fn(T) -> Outcome) -> Outcome {
     let mut outcome = Ok(());
     for target in targets {
         let failure = match (act(target), &outcome) {
@@ -239,10 +281,15 @@ fn service(
     let answer = dispatcher.call(request, PATIENCE);
     let done = matches!(answer, Ok(dispatcher::Reply::Ok));
     output::line(if done { " done" } else { " failed" });
+    dispatcher_did(answer, &format!("{word}: "))
+}
+
+/// What the Dispatcher answered to something that it was to do; `what` stands before a refusal.
+fn dispatcher_did(answer: Result<dispatcher::Reply, IpcError>, what: &str) -> Outcome {
     match answer {
         Ok(dispatcher::Reply::Ok) => Ok(()),
         Ok(dispatcher::Reply::Refused(reason)) => {
-            Err(Message::error("IMTA", "REFUSED", format!("{word}: {reason}")).into())
+            Err(Message::error("IMTA", "REFUSED", format!("{what}{reason}")).into())
         }
         Ok(_) => {
             Err(Message::error("IMTA", "PROTOCOL", "unexpected answer from the dispatcher").into())

@@ -83,6 +83,12 @@ pub const UTILITIES: &[Utility] = &[
         body: Body::Server(control::refresh),
     },
     Utility {
+        name: "reload",
+        about: "take up new mapping tables and aliases without a restart",
+        verbs: control::RELOAD,
+        body: Body::Server(control::reload),
+    },
+    Utility {
         name: "restart",
         about: "restart a daemon or a service",
         verbs: control::RESTART,
@@ -145,9 +151,9 @@ pub const UTILITIES: &[Utility] = &[
 ];
 
 /// Utilities of the product that this version does not have.
-const NOT_YET: [&str; 11] = [
+const NOT_YET: [&str; 10] = [
     "calc", "chbuild", "counters", "crdb", "decode", "dumpdb", "kill", "program", "qclean",
-    "reload", "renamedb",
+    "renamedb",
 ];
 
 /// Utilities of old releases, whose work is done elsewhere.

@@ -100,6 +100,21 @@ impl Config {
         }
     }
 
+    /// This configuration with the reloadable part of `new`: mapping tables and aliases. What
+    /// lies in the fixed part stays as it is, under its own name (`imsimta reload`).
+    #[must_use]
+    pub fn reloaded(&self, new: Self) -> Self {
+        Self {
+            identity: ImageIdentity {
+                reloadable: new.identity.reloadable,
+                ..self.identity.clone()
+            },
+            mappings: new.mappings,
+            aliases: new.aliases,
+            ..self.clone()
+        }
+    }
+
     /// Reads the text files, with everything that is odd about them.
     ///
     /// # Errors

@@ -192,19 +192,27 @@ impl Controller<'_> {
         }
     }
 
-    /// Nothing that the Job Controller uses can be reloaded; it takes over the new image's name,
-    /// if that differs from its own in the reloadable part only.
+    /// Nothing that the Job Controller itself uses can be reloaded: it takes over the new name of
+    /// that part, and channel programs that have read the old one make room for others.
     fn reload(&mut self, asker: Asker) {
         match Config::load(self.parts.root) {
-            Ok(config) if config.identity.fixed == self.parts.identity.fixed => {
-                self.parts.identity = config.identity;
-                self.reply(asker, &Reply::Ok);
+            Ok(config) => {
+                self.parts.identity.reloadable = config.identity.reloadable;
+                let identity = &self.parts.identity;
+                self.parts.log.write(&format!(
+                    "loaded image {} {}; channel programs are replaced",
+                    identity.fixed, identity.reloadable
+                ));
+                self.hint(asker, Event::Reloaded);
             }
-            Ok(_) => self.refuse(
-                asker,
-                "the new image differs in its fixed part: restart the Job Controller",
-            ),
-            Err(error) => self.refuse(asker, &mta_process::exit::with_causes(&error)),
+            Err(error) => {
+                let text = format!(
+                    "BADCONFIGLOAD, Attempt to load new configuration failed. {}",
+                    mta_process::exit::with_causes(&error)
+                );
+                self.parts.log.write(&text);
+                self.refuse(asker, &text);
+            }
         }
     }
 }

@@ -129,6 +129,8 @@ pub enum Event {
     Sync,
     /// An operator alters a setting.
     Change(Change),
+    /// There is a new image: jobs that have read the old one are to end.
+    Reloaded,
     /// Time passed.
     Tick,
     /// The server stops: no new work for anybody.

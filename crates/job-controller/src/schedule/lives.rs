@@ -256,6 +256,16 @@ impl Scheduler {
         self.touch_pool_of(job.channel);
     }
 
+    /// Lets every job finish what it has in hand and end. One that an operator runs stays until
+    /// its work is done.
+    pub(super) fn retire_children(&mut self) {
+        let children = self.jobs.values().filter(|job| job.is_child());
+        let children: Vec<JobId> = children.map(|job| job.id).collect();
+        for job in children {
+            self.retire(job);
+        }
+    }
+
     pub(super) fn shut_down(&mut self) {
         self.down = true;
         if self.scan.since.is_some() {

@@ -208,6 +208,7 @@ impl Scheduler {
             Event::Submit { channel, poll } => self.submit(&channel, poll),
             Event::Sync => self.begin_scan(None),
             Event::Change(change) => self.change(change),
+            Event::Reloaded => self.retire_children(),
             Event::Tick => self.tick(),
             Event::Shutdown => self.shut_down(),
         }

@@ -87,6 +87,8 @@ pub enum EnqueueError {
 #[derive(Debug, Clone)]
 pub struct Enqueuer {
     shared: Arc<Shared>,
+    /// The configuration to stay with, whatever is reloaded.
+    kept: Option<Arc<Config>>,
 }
 
 /// What all enqueuers of a process share.
@@ -156,18 +158,31 @@ impl Enqueuer {
                 config_dir: root.config(),
                 program: program.to_owned(),
             }),
+            kept: None,
         })
+    }
+
+    /// The same for one session, which keeps the configuration that it begins with.
+    #[must_use]
+    pub fn for_session(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            kept: Some(self.config()),
+        }
     }
 
     /// The configuration for whatever begins now.
     #[must_use]
     pub fn config(&self) -> Arc<Config> {
+        if let Some(kept) = &self.kept {
+            return Arc::clone(kept);
+        }
         // Only a whole configuration is ever put in place.
         let config = self.shared.config.read();
         Arc::clone(&config.unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Takes a new configuration for whatever begins from now on.
+    /// Takes a new configuration for whatever begins from now on; sessions keep theirs.
     pub fn reload(&self, config: Arc<Config>) {
         let place = self.shared.config.write();
         *place.unwrap_or_else(PoisonError::into_inner) = config;

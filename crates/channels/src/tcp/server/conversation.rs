@@ -7,7 +7,7 @@ use super::wording::{port_refusal, said};
 use super::{names, records, switching};
 use mta_access::port::{PortDecision, PortProbe, port_access};
 use mta_channel::enqueue::{
-    Context, MailParams, MessageWriter, Peer, Protocol, RcptParams, ReverseName, Source,
+    Context, Enqueuer, MailParams, MessageWriter, Peer, Protocol, RcptParams, ReverseName, Source,
     Transaction,
 };
 use mta_channel::session::{Counts, Limits, Security};
@@ -28,6 +28,8 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct Conversation {
     pub(super) server: Arc<Server>,
+    /// Stays with the configuration that the conversation began with, which is this one:
+    pub(super) enqueuer: Enqueuer,
     pub(super) config: Arc<Config>,
     pub(super) initial: ChannelName,
     pub(super) source: Arc<Source>,
@@ -53,7 +55,8 @@ const SITE_TEXT: i64 = 16;
 impl Conversation {
     /// A conversation about to begin; `None` if the initial channel is in no configuration.
     pub(super) fn new(server: &Arc<Server>, arrival: &Arrival) -> Option<Self> {
-        let config = server.enqueuer.config();
+        let enqueuer = server.enqueuer.for_session();
+        let config = enqueuer.config();
         let initial = server.channel.clone();
         let channel = config.channel(&initial)?;
         let probe = PortProbe {
@@ -86,6 +89,7 @@ impl Conversation {
             number: arrival.id,
             opened: false,
             site_text: None,
+            enqueuer,
             config,
         })
     }
@@ -124,7 +128,7 @@ impl Conversation {
     pub(super) fn context(&self) -> Context<'_> {
         Context {
             config: &self.config,
-            directory: self.server.enqueuer.directory(),
+            directory: self.enqueuer.directory(),
         }
     }
 
@@ -167,7 +171,7 @@ impl Conversation {
         let decision = port_access(&self.config, &probe, false);
         let (PortDecision::Accept { notes, .. } | PortDecision::Refuse { notes, .. }) = &decision;
         for line in &notes.syslog {
-            self.server.enqueuer.program_log().write(line);
+            self.enqueuer.program_log().write(line);
         }
         let wants_site_text = self.config.mta.int(MtaOption::LogConnection) & SITE_TEXT != 0;
         self.site_text = notes.close_record.clone().filter(|_| wants_site_text);
@@ -187,7 +191,7 @@ impl Conversation {
 
     /// Writes a connection record of this session.
     pub(super) fn record(&self, action: ConnectionAction, user: Option<&str>, words: Option<&str>) {
-        records::connection(&self.server.enqueuer, &self.source, action, user, words);
+        records::connection(&self.enqueuer, &self.source, action, user, words);
     }
 
     /// Looks the client up and chooses the source channel.
@@ -250,7 +254,6 @@ impl Conversation {
         };
         self.eight_bit = params.eight_bit;
         let transaction = self
-            .server
             .enqueuer
             .begin_traced(
                 &self.source,

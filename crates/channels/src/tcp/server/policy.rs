@@ -103,7 +103,7 @@ impl Policy for Conversation {
     }
 
     fn start_tls(&mut self) -> Result<Acceptor, Refusal> {
-        let log = Arc::clone(self.server.enqueuer.program_log());
+        let log = Arc::clone(self.enqueuer.program_log());
         let acceptor = self
             .server
             .certificate
@@ -112,7 +112,7 @@ impl Policy for Conversation {
             });
         let certificate = &self.server.certificate;
         if acceptor.is_none() && certificate.is_newly_missed(&self.config) {
-            self.server.enqueuer.program_log().write(
+            self.enqueuer.program_log().write(
                 "TLS: no tls_certificate is set; whoever connects to a port that begins with TLS \
                  is sent away",
             );
@@ -156,7 +156,7 @@ impl Policy for Conversation {
         mechanism: Mechanism,
         credentials: &Credentials,
     ) -> Result<(), Refusal> {
-        let checked = inquiry::authenticate(self.server.enqueuer.directory(), credentials);
+        let checked = inquiry::authenticate(self.enqueuer.directory(), credentials);
         let (result, refusal) = match checked {
             Ok(account) => (Some(account), None),
             Err(refusal) => (None, Some(refusal)),
@@ -167,13 +167,7 @@ impl Policy for Conversation {
             .map_or(success, |refusal| refusal.reply.one_line());
         let (user, words) = (credentials.user.as_str(), Some(diagnostic.as_str()));
         let action = ConnectionAction::Authentication;
-        records::connection(
-            &self.server.enqueuer,
-            &self.source,
-            action,
-            Some(user),
-            words,
-        );
+        records::connection(&self.enqueuer, &self.source, action, Some(user), words);
         self.answered(
             || format!("AUTH {} {user}", mechanism.name()),
             refusal.as_ref(),
@@ -313,7 +307,7 @@ impl Policy for Conversation {
         let hidden = self.current().is(ChannelOption::Vrfyhide)
             || (self.current().is(ChannelOption::Vrfydefault)
                 && self.initial().option_int("HIDE_VERIFY", 0) == 1);
-        let reply = inquiry::verify(&self.server.enqueuer, &self.source, address, hidden);
+        let reply = inquiry::verify(&self.enqueuer, &self.source, address, hidden);
         self.inquired(&reply);
         reply
     }
@@ -322,7 +316,7 @@ impl Policy for Conversation {
         if let Err(refusal) = self.counts.verify() {
             return said(refusal).reply;
         }
-        let reply = inquiry::expand(&self.server.enqueuer, &self.source, list);
+        let reply = inquiry::expand(&self.enqueuer, &self.source, list);
         self.inquired(&reply);
         reply
     }
@@ -354,7 +348,7 @@ impl Policy for Conversation {
         self.lines
             .line(|| format!("{} -> {}", bad.line, bad.reply.one_line()));
         if self.counts.may_record_bad_command() {
-            records::bad_command(&self.server.enqueuer, &self.source, bad.line, bad.reply);
+            records::bad_command(&self.enqueuer, &self.source, bad.line, bad.reply);
         }
         self.counts.bad_command().map(said)
     }

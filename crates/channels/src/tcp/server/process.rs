@@ -206,10 +206,7 @@ enum Ready {
 fn reload(server: &Server) -> Result<(), IpcError> {
     match Config::load(&server.root) {
         Ok(new) => {
-            let mut config = Config::clone(&server.enqueuer.config());
-            config.mappings = new.mappings;
-            config.aliases = new.aliases;
-            config.identity.reloadable = new.identity.reloadable;
+            let config = server.enqueuer.config().reloaded(new);
             server.enqueuer.reload(Arc::new(config));
         }
         Err(error) => server.complain(&error),

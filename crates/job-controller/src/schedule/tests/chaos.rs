@@ -102,6 +102,7 @@ fn any_order() -> impl Strategy<Value = Event> {
         (any_channel(), 0..4_u32)
             .prop_map(|(channel, n)| Event::Change(Change::ThreadDepth { channel, n })),
         (0..30_u64).prop_map(|n| Event::Change(Change::MaxMessages(n))),
+        Just(Event::Reloaded),
         Just(Event::Tick),
     ]
 }

@@ -457,3 +457,19 @@ fn shutdown_lets_jobs_finish_and_starts_none() {
     assert!(bench.end(1).is_empty());
     assert_eq!(bench.scheduler.totals().jobs, 0);
 }
+
+#[test]
+fn a_reload_replaces_jobs_after_the_message_in_hand() {
+    let mut bench = Bench::new(settings());
+    let mail: Vec<_> = (0..3).map(|n| entry("ims-ms", n, "")).collect();
+    bench.enqueue(&mail[..1]);
+    bench.arrive(1, "ims-ms", 2);
+    bench.next(1, 0);
+    bench.next(1, 1);
+    assert_eq!(bench.tell(Event::Reloaded), ["exit 1.1"]);
+    assert_eq!(bench.enqueue(&mail[1..]), ["start 2 ims-ms"]);
+    assert_eq!(bench.done(1, 0, Settlement::Removed), ["exit 1.0"]);
+    assert!(bench.end(1).is_empty());
+    bench.arrive(2, "ims-ms", 2);
+    assert_eq!(bench.next(2, 0), ["give 2.0 1 "]);
+}

@@ -4,14 +4,14 @@
 //! `kill -9` cannot show that, since the page cache survives it. That the rig can is shown by
 //! servers with one deliberate mistake, which it must catch. One such server it cannot: without
 //! syncs of directories (`broken-no-dir-sync`) nothing was ever lost. The queue renames before it
-//! syncs the file, and ext4's sync of a file commits the journal up to that file's last change,
-//! its new name and the directories above included. What a file system that promises less would
-//! lose only `order` sees, in the calls themselves.
+//! syncs the file, and the sync of a file commits the journal of ext4, as of XFS, up to that
+//! file's last change, its new name and the directories above included. What a file system that
+//! promises less would lose only `order` sees, in the calls themselves.
 
 use crate::support::broken::broken;
 use crate::support::client::Client;
 use crate::support::dice::Dice;
-use crate::support::disk::Disk;
+use crate::support::disk::{Disk, FileSystem};
 use crate::support::root::Root;
 use crate::support::sink::{Odd, Sink};
 use crate::support::{PATIENCE, wait_for, wait_within};
@@ -21,9 +21,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-const ROUNDS: usize = 6;
 const CLIENTS: usize = 6;
-const MEGABYTES: u64 = 256;
+/// The smallest that XFS takes.
+const MEGABYTES: u64 = 300;
 
 /// Rounds in which a broken server must have lost something.
 const ROUNDS_FOR_MISTAKES: usize = 4;
@@ -43,9 +43,18 @@ const RECOVERY: Duration = Duration::from_secs(30);
 
 #[test]
 fn nothing_acknowledged_is_lost_over_six_power_cuts() {
+    nothing_is_lost(FileSystem::Ext4, 6);
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_over_three_power_cuts_on_xfs() {
+    nothing_is_lost(FileSystem::Xfs, 3);
+}
+
+fn nothing_is_lost(system: FileSystem, rounds: usize) {
     let mut dice = Dice::seeded();
-    let rig = Rig::new(None);
-    for round in 0..ROUNDS {
+    let rig = Rig::new(None, system);
+    for round in 0..rounds {
         rig.round(&mut dice);
         let found = rig.judge();
         println!("round {round}: {found}");
@@ -61,7 +70,7 @@ fn nothing_acknowledged_is_lost_over_six_power_cuts() {
 fn the_cut_catches_broken_servers() {
     for mistake in ["broken-no-file-sync", "broken-early-250"] {
         let mut dice = Dice::seeded();
-        let rig = Rig::new(Some(&broken(mistake)));
+        let rig = Rig::new(Some(&broken(mistake)), FileSystem::Ext4);
         let caught = (0..ROUNDS_FOR_MISTAKES).any(|round| {
             rig.round(&mut dice);
             let found = rig.judge();
@@ -118,7 +127,7 @@ impl Ledger {
 }
 
 impl Rig {
-    fn new(server: Option<&PathBuf>) -> Self {
+    fn new(server: Option<&PathBuf>, system: FileSystem) -> Self {
         let root = Root::staging()
             .set(&["channel:tcp_local.backoff", "PT1S"])
             .set(&["channel:ims-ms.backoff", "PT1S"])
@@ -126,7 +135,7 @@ impl Rig {
         if let Some(server) = server {
             root.replace_program("tcp_smtp_server", server);
         }
-        let disk = Disk::below(&root.path().join("data"), MEGABYTES);
+        let disk = Disk::below(&root.path().join("data"), system, MEGABYTES);
         let sink = Sink::listen(2, root.client_port());
         root.start();
         Self {

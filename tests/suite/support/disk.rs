@@ -6,9 +6,9 @@ use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// `EXT4_IOC_SHUTDOWN` with `EXT4_GOING_FLAGS_NOLOGFLUSH`: from its return on every call on the
-/// file system fails and nothing more reaches the image, the journal included. What was not
-/// synced by then is gone, as after a power cut.
+/// `EXT4_IOC_SHUTDOWN` with `EXT4_GOING_FLAGS_NOLOGFLUSH`, which have the same numbers with XFS:
+/// from its return on every call on the file system fails and nothing more reaches the image, the
+/// journal included. What was not synced by then is gone, as after a power cut.
 const CUT: &str = "import fcntl, os, struct, sys
 fd = os.open(sys.argv[1], os.O_RDONLY)
 print('ready', flush=True)
@@ -16,8 +16,33 @@ sys.stdin.readline()
 fcntl.ioctl(fd, 0x8004587d, struct.pack('I', 2))
 ";
 
-/// An ext4 on a loop device. Dropping it unmounts.
+/// What a disk is made with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FileSystem {
+    Ext4,
+    Xfs,
+}
+
+impl FileSystem {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ext4 => "ext4",
+            Self::Xfs => "xfs",
+        }
+    }
+
+    /// The program that makes one, and its arguments.
+    fn maker(self) -> (&'static str, &'static [&'static str]) {
+        match self {
+            Self::Ext4 => ("mkfs.ext4", &["-q", "-F", "-b", "4096", "-m", "0"]),
+            Self::Xfs => ("mkfs.xfs", &["-q", "-f"]),
+        }
+    }
+}
+
+/// A file system on a loop device. Dropping it unmounts.
 pub(crate) struct Disk {
+    system: FileSystem,
     image: PathBuf,
     place: PathBuf,
 }
@@ -26,19 +51,23 @@ impl Disk {
     /// Moves `place` and all that is in it to a disk of its own, which is mounted there.
     ///
     /// # Panics
-    /// Without root, loop devices and e2fsprogs.
-    pub(crate) fn below(place: &Path, megabytes: u64) -> Self {
+    /// Without root, loop devices, e2fsprogs and xfsprogs.
+    pub(crate) fn below(place: &Path, system: FileSystem, megabytes: u64) -> Self {
         let image = place.with_extension("image");
         let before = place.with_extension("before");
         let file = fs::File::create(&image).unwrap();
         file.set_len(megabytes << 20).unwrap();
-        let made = ["-q", "-F", "-b", "4096", "-m", "0"];
-        run(Command::new("mkfs.ext4").args(made).arg(&image));
+        let (maker, arguments) = system.maker();
+        run(Command::new(maker).args(arguments).arg(&image));
         fs::rename(place, &before).unwrap();
         fs::create_dir(place).unwrap();
         // As the table of mounts will show it; asking a dead disk would fail.
         let place = place.canonicalize().unwrap();
-        let disk = Self { image, place };
+        let disk = Self {
+            system,
+            image,
+            place,
+        };
         disk.mount();
         run(Command::new("cp")
             .arg("-a")
@@ -87,13 +116,22 @@ impl Disk {
     /// Mounts; the journal of a disk whose power was cut is replayed.
     pub(crate) fn mount(&self) {
         run(Command::new("mount")
-            .args(["-t", "ext4", "-o", "loop"])
+            .args(["-t", self.system.name(), "-o", "loop"])
             .args([&self.image, &self.place]));
     }
 
-    /// Whether the image was not unmounted in good order: its journal has to be replayed
-    /// (`needs_recovery` among the incompatible features of the superblock).
+    /// Whether the image was not unmounted in good order: its journal has to be replayed. With
+    /// ext4 that is `needs_recovery` among the incompatible features of the superblock; what XFS
+    /// has to do its own tool tells.
     pub(crate) fn needs_recovery(&self) -> bool {
+        if self.system == FileSystem::Xfs {
+            let told = Command::new("xfs_logprint")
+                .arg("-t")
+                .arg(&self.image)
+                .output()
+                .unwrap_or_else(|error| panic!("this test needs xfs_logprint: {error}"));
+            return String::from_utf8_lossy(&told.stdout).contains("<DIRTY>");
+        }
         let mut file = fs::File::open(&self.image).unwrap();
         let mut features = [0; 4];
         file.seek(SeekFrom::Start(1024 + 0x60)).unwrap();

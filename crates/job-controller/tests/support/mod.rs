@@ -15,7 +15,7 @@ use mta_queue::{Attempt, Placed, Plan, Queue, TakeError};
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
@@ -269,6 +269,13 @@ impl Server {
             let count = text.lines().filter(|line| *line == unique).count();
             (count > 0).then_some(count)
         })
+    }
+
+    /// The file of a message, wherever it lies now.
+    pub(crate) fn path_of(&self, placed: &Placed) -> PathBuf {
+        let place = self.find(placed).unwrap();
+        let channel = self.root().join("data/queue").join(placed.channel.as_str());
+        channel.join(place.to_string())
     }
 
     /// Where a message lies now, by its unique part.

@@ -7,7 +7,7 @@
 //! its host, whose connection is open, for [`STAY`] messages while others wait, and for as long
 //! as it likes while nobody does.
 
-use super::{Action, Holder, InHand, Scheduler, debug};
+use super::{Action, Holder, Scheduler, debug};
 use crate::cache::{ChannelId, QueueId, Rank, Slot, State};
 use crate::job::{Kind, Phase, ThreadState};
 use mta_ipc::job_controller::{JobId, Settlement, Work, WorkId};
@@ -218,21 +218,7 @@ impl Scheduler {
         let first = !handed_out && !message.recovered && message.attempts == 0;
         self.absolute.remove(&slot);
         self.cache.detach(slot);
-        self.last_work += 1;
-        let work = WorkId(self.last_work);
-        let holder = Holder::Thread(id, thread);
-        let since = self.now.elapsed;
-        let slow = false;
-        self.works.insert(
-            work,
-            InHand {
-                slot,
-                holder,
-                since,
-                slow,
-            },
-        );
-        self.in_hand.insert(slot, work);
+        let work = self.put_in_hand(slot, Holder::Thread(id, thread));
         self.cache.queue_mut(queue).threads += 1;
         self.send_to_the_end(queue);
         let host = self.cache.queue(queue).host.to_string();

@@ -34,6 +34,21 @@ impl Scheduler {
         }
     }
 
+    /// Notes who has a message from now on, under a number of its own.
+    pub(super) fn put_in_hand(&mut self, slot: Slot, holder: Holder) -> WorkId {
+        self.last_work += 1;
+        let work = WorkId(self.last_work);
+        let in_hand = InHand {
+            slot,
+            holder,
+            since: self.now.elapsed,
+            slow: false,
+        };
+        self.works.insert(work, in_hand);
+        self.in_hand.insert(slot, work);
+        work
+    }
+
     pub(super) fn settle_all(&mut self, job: JobId, done: Vec<(WorkId, Settlement)>) {
         for (work, settlement) in done {
             match self.works.get(&work).map(|known| known.holder) {
@@ -192,21 +207,7 @@ impl Scheduler {
             self.make_eligible(slot);
             return;
         }
-        self.last_work += 1;
-        let work = WorkId(self.last_work);
-        let holder = Holder::Clerk;
-        let since = self.now.elapsed;
-        let slow = false;
-        self.works.insert(
-            work,
-            InHand {
-                slot,
-                holder,
-                since,
-                slow,
-            },
-        );
-        self.in_hand.insert(slot, work);
+        let work = self.put_in_hand(slot, Holder::Clerk);
         self.actions.push(if deaths < HELD {
             Action::CountAttempt {
                 work,

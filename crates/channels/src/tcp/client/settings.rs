@@ -158,9 +158,13 @@ impl Settings {
 }
 
 /// `daemon`: a name with a dot, or a literal, is the host; any other word, usually `router`,
-/// stands for the channel's official host.
+/// stands for the channel's official host. An address without its brackets is meant as one: no
+/// domain has such a name, and mail would be returned.
 fn daemon(channel: &Channel) -> Option<String> {
     let daemon = channel.text(ChannelOption::Daemon)?;
+    if let Ok(address) = daemon.parse() {
+        return Some(mta_envelope::domain::to_literal(address));
+    }
     let is_host = daemon.contains('.') || mta_envelope::domain::literal(daemon).is_some();
     Some(
         if is_host {

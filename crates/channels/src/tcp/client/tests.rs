@@ -390,17 +390,15 @@ fn recipients_of_several_hosts_and_daemon() {
         "250 taken",
         "221 bye",
     ];
-    let hub = peer(&[SINK]);
-    let daemon = r#"<option name="daemon" type="string">[127.0.0.1]</option>"#;
-    let mut client = client(daemon, hub.address.port(), |_| ());
-    let outcomes = deliver(&mut client, &["c@one.example", "d@two.example"], "x\n");
-    assert_eq!(outcomes.len(), 2);
-    assert!(
-        outcomes
-            .iter()
-            .all(|outcome| outcome.starts_with("relayed")),
-        "{outcomes:?}"
-    );
+    for host in ["[127.0.0.1]", "127.0.0.1"] {
+        let hub = peer(&[SINK]);
+        let daemon = format!(r#"<option name="daemon" type="string">{host}</option>"#);
+        let mut client = client(&daemon, hub.address.port(), |_| ());
+        let outcomes = deliver(&mut client, &["c@one.example", "d@two.example"], "x\n");
+        assert_eq!(outcomes.len(), 2);
+        let relayed = |outcome: &String| outcome.starts_with("relayed");
+        assert!(outcomes.iter().all(relayed), "{host}: {outcomes:?}");
+    }
 }
 
 #[test]

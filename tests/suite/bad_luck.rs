@@ -119,9 +119,12 @@ fn a_message_that_kills_its_channel_program_each_time_is_held_and_the_others_go_
         name.starts_with("ZS"),
         "the third to ninth death are attempts: {name}"
     );
-    let log = log_of(&root, "job_controller.log-");
+    let log = wait_for("the log to tell", || {
+        // The file has its name before the log has its line.
+        let log = log_of(&root, "job_controller.log-");
+        log.contains("died 10 times in a row").then_some(log)
+    });
     assert!(log.contains("(3 in a row)"), "{log}");
-    assert!(log.contains("died 10 times in a row"), "{log}");
     assert_eq!(root.queued("ims-ms"), [held], "nothing else is left");
 }
 

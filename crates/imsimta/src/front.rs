@@ -226,6 +226,8 @@ fn find(word: &str) -> Result<Option<&'static Utility>, Message> {
     names.push("help");
     match keyword(word, &names) {
         Ok(index) => Ok(UTILITIES.get(index)),
+        // What is cut too short for one of ours is not taken for one that is not here.
+        Err(ambiguous) if ambiguous.ident == "ABKEYW" => Err(ambiguous),
         Err(unknown) => Err(not_yet(word, &NOT_YET).unwrap_or(unknown)),
     }
 }

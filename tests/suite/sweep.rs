@@ -64,7 +64,8 @@ struct Point {
 }
 
 impl Point {
-    fn attach(self, root: &Root, pids: &[i32]) -> Tracer {
+    /// Nothing when a process has ended meanwhile.
+    fn attach(self, root: &Root, pids: &[i32]) -> Option<Tracer> {
         let Self { call, number, .. } = self;
         let fault = match self.fault {
             Fault::Kill => "signal=SIGKILL".to_owned(),
@@ -72,7 +73,7 @@ impl Point {
         };
         let trace = format!("trace={call},recvfrom");
         let inject = format!("inject={call}:{fault}:when={number}");
-        Tracer::attach(root, pids, &[&trace, &inject])
+        Tracer::try_attach(root, pids, &[&trace, &inject])
     }
 
     /// The line of the trace where it struck, by its number.
@@ -285,7 +286,8 @@ impl WayIn<'_> {
 
     fn try_one(&mut self, point: Point) -> bool {
         let mut client = self.session();
-        let tracer = point.attach(self.root, &self.root.pids("tcp_smtp_server"));
+        let servers = self.root.pids("tcp_smtp_server");
+        let tracer = point.attach(self.root, &servers).expect("it has a session");
         let result = self.send(&mut client);
         if point.fault == Fault::Kill && result.is_err() {
             wait_within(Duration::from_secs(2), || {
@@ -460,11 +462,11 @@ impl WayOut {
 
     /// Whether the point was met, and whether the remote host had the message by then.
     fn try_one(&self, point: Point, number: usize) -> (bool, bool) {
-        let pids = wait_for("a program that waits for work", || {
-            Some(self.root.pids(self.program)).filter(|pids| !pids.is_empty())
+        let tracer = wait_for("a program that waits for work", || {
+            let pids = Some(self.root.pids(self.program)).filter(|pids| !pids.is_empty())?;
+            point.attach(&self.root, &pids)
         });
         let parked = self.parked();
-        let tracer = point.attach(&self.root, &pids);
         self.send(number);
         wait_for("an attempt", || {
             let struck = point.struck(&tracer.so_far()).map(drop);

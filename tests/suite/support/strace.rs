@@ -23,7 +23,16 @@ pub(crate) struct Tracer {
 impl Tracer {
     /// Attaches to all of `pids`; `expressions` are the arguments of `-e`. Returns when every
     /// thread that they have now is traced.
+    ///
+    /// # Panics
+    /// When one of them ends meanwhile.
     pub(crate) fn attach(root: &Root, pids: &[i32], expressions: &[&str]) -> Self {
+        let attached = Self::try_attach(root, pids, expressions);
+        attached.unwrap_or_else(|| panic!("{pids:?} are gone\n{}", root.logs()))
+    }
+
+    /// The same, but gives nothing when one of them ends meanwhile.
+    pub(crate) fn try_attach(root: &Root, pids: &[i32], expressions: &[&str]) -> Option<Self> {
         assert!(!pids.is_empty(), "nothing to attach to\n{}", root.logs());
         let output = unused_name(root);
         let mut command = Command::new("strace");
@@ -40,10 +49,14 @@ impl Tracer {
             .stderr(Stdio::null())
             .spawn()
             .unwrap_or_else(|error| panic!("this test needs strace: {error}"));
-        wait_for("strace to attach", || {
-            pids.iter().all(|pid| is_traced(*pid)).then_some(())
+        let tracer = Self { strace, output };
+        let lives = wait_for("strace to attach", || {
+            if pids.iter().any(|pid| is_gone(*pid)) {
+                return Some(false);
+            }
+            pids.iter().all(|pid| is_traced(*pid)).then_some(true)
         });
-        Self { strace, output }
+        lives.then_some(tracer)
     }
 
     /// Lets go, and gives what was written down.
@@ -111,6 +124,14 @@ fn is_traced(pid: i32) -> bool {
         fs::read_to_string(task.path().join("status"))
             .is_ok_and(|status| !status.contains("\nTracerPid:\t0\n"))
     })
+}
+
+/// Whether a process has ended, even if nobody has taken note of it yet.
+fn is_gone(pid: i32) -> bool {
+    let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status")) else {
+        return true;
+    };
+    status.contains("\nState:\tZ") || status.contains("\nState:\tX")
 }
 
 fn unused_name(root: &Root) -> PathBuf {

@@ -175,8 +175,8 @@ fn advice(new: &ImageIdentity, running: &[Image]) -> &'static str {
 
 /// What is set and has no effect, by full name.
 fn unused(context: &Context) -> Result<Vec<String>, Failure> {
-    match source::read_tree(&context.root) {
-        Ok((tree, _)) => Ok(source::unused(&tree)),
+    match source::read_options(&context.root) {
+        Ok((tree, ..)) => Ok(source::unused(&tree)),
         Err(faults) => {
             for fault in faults {
                 output::complain(&fault.to_string());

@@ -5,6 +5,7 @@ use crate::report::clock;
 use mta_command::output;
 use mta_command::switches::Verb;
 use mta_config::paths::ServerRoot;
+use mta_config::source::Form;
 
 pub(crate) const VERBS: &[Verb] = &[Verb {
     name: "version",
@@ -48,7 +49,11 @@ fn product(built: i64) -> String {
 
 /// The text that the configuration is written in, and the image that is in force instead of it.
 fn used(root: &ServerRoot) -> String {
-    let (text, image) = (root.config_xml(), root.image());
+    let text = match Form::of(root) {
+        Form::Unified => root.config_xml(),
+        Form::Legacy => root.imta_cnf(),
+    };
+    let image = root.image();
     match (text.exists(), image.exists()) {
         (true, true) => format!(
             "Using {}, compiled into {}",

@@ -111,7 +111,7 @@ impl ChannelSettings {
         let windows = |priority| config.job_controller.windows_for(channel, priority);
         Self {
             name: channel.name().clone(),
-            pool: channel.pool().to_owned(),
+            pool: config.job_controller.pool_name(channel).to_owned(),
             master: !channel.is(ChannelOption::Slave),
             maxjobs: channel.maxjobs(),
             threaddepth: channel.threaddepth(),

@@ -88,15 +88,11 @@ impl Config {
         match crate::image::read(root) {
             Err(ImageError::Missing { .. }) => {}
             Err(other) => return Err(other.into()),
-            Ok(config) => return Ok(config),
+            Ok(config) => return crate::source::overlay(root, config).map_err(first),
         }
         match Self::from_text(root) {
             Ok((config, _)) => Ok(config),
-            Err(faults) => Err(faults
-                .into_iter()
-                .next()
-                .expect("a failed load has a fault")
-                .into()),
+            Err(faults) => Err(first(faults)),
         }
     }
 
@@ -161,4 +157,9 @@ impl Config {
     pub fn block_size(&self) -> u64 {
         self.mta.limit(MtaOption::BlockSize).unwrap_or(1024).max(1)
     }
+}
+
+fn first(faults: Vec<LoadFault>) -> LoadError {
+    let mut faults = faults.into_iter();
+    faults.next().expect("a failed load has a fault").into()
 }

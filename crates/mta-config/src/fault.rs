@@ -20,6 +20,15 @@ pub enum FaultKind {
     /// An alias whose value is malformed.
     #[error("bad equivalence for alias")]
     BadEquivalence,
+    /// A file that the alias file includes and that cannot be read.
+    #[error("cannot open alias include file")]
+    CannotOpenAliasInclude,
+    /// Files that include each other too deep.
+    #[error("include nesting too deep")]
+    IncludeTooDeep,
+    /// An indented line that belongs to no mapping table.
+    #[error("mapping entry outside of a table")]
+    EntryOutside,
     /// Two aliases with one left side.
     #[error("duplicate aliases found")]
     DuplicateAlias,
@@ -109,6 +118,21 @@ pub enum WarningKind {
     /// A word of a channel that is no option.
     #[error("unknown keyword on channel taken as group id")]
     GroupWord,
+    /// A line behind `defaults` or `nodefaults` where none belongs.
+    #[error("second line ignored after defaults")]
+    SecondLineAfterDefaults,
+    /// More words than two on a line of host names.
+    #[error("word behind the host names of a channel ignored")]
+    MoreHostWords,
+    /// An entry right below the name of its table.
+    #[error("no blank line after mapping name")]
+    NoBlankAfterName,
+    /// An option in a legacy file that its section does not have.
+    #[error("unknown option ignored")]
+    UnknownLegacyOption,
+    /// A periodic job whose times no crontab line can say.
+    #[error("periodic job ignored, make it a task of the scheduler")]
+    PeriodicJob,
     /// A rule whose host no channel owns.
     #[error("rewrite rule routes to unknown host")]
     UnknownRoute,

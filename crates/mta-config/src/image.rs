@@ -38,7 +38,7 @@ use std::time::{Duration, SystemTime};
 const MAGIC: [u8; 8] = *b"IMTAconf";
 /// The version of the layout. A test over a golden image fails when the layout changes and this
 /// number does not.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 /// Octets before the two halves.
 const HEADER: usize = 128;
 /// Where the checksum stands.

@@ -98,6 +98,18 @@ impl ServerRoot {
         self.0.join("config/xpass.xml")
     }
 
+    /// Rewrite rules and channels of a legacy configuration.
+    #[must_use]
+    pub fn imta_cnf(&self) -> PathBuf {
+        self.0.join("config/imta.cnf")
+    }
+
+    /// Where the files of a legacy configuration are.
+    #[must_use]
+    pub fn tailor(&self) -> PathBuf {
+        self.0.join("config/imta_tailor")
+    }
+
     /// Accounts; edited by hand.
     #[must_use]
     pub fn restricted(&self) -> PathBuf {

@@ -29,6 +29,12 @@ pub struct JobControllerOptions {
     pub pools: Vec<Pool>,
     /// The channel classes, by pattern.
     pub classes: Vec<ChannelClass>,
+    /// The pool of channels that name none: [`DEFAULT_POOL`], in a legacy configuration the first
+    /// one of the file.
+    pub default_pool: String,
+    /// Whether the first class that matches a channel is the one, as in a legacy configuration,
+    /// and not the one that says most of its name.
+    pub first_class_counts: bool,
 }
 
 /// How the Job Controller answers reports of stress.
@@ -125,10 +131,14 @@ fn glob(pattern: &str, text: &str) -> bool {
 }
 
 impl JobControllerOptions {
-    /// The class of a channel: the exact name, else the longest pattern that matches.
+    /// The class of a channel: the exact name, else the longest pattern that matches; in a legacy
+    /// configuration the first that matches.
     #[must_use]
     pub fn class_for(&self, channel: &ChannelName) -> Option<&ChannelClass> {
         let name = channel.as_str();
+        if self.first_class_counts {
+            return self.classes.iter().find(|class| class.matches(name));
+        }
         let exact = self.classes.iter().find(|class| class.pattern == name);
         exact.or_else(|| {
             let matching = self.classes.iter().filter(|class| class.matches(name));
@@ -145,7 +155,13 @@ impl JobControllerOptions {
     /// The pool of a channel; nothing when it names one that is not defined.
     #[must_use]
     pub fn pool_of(&self, channel: &Channel) -> Option<&Pool> {
-        self.pool(channel.pool())
+        self.pool(self.pool_name(channel))
+    }
+
+    /// The name of the pool that limits a channel's jobs.
+    #[must_use]
+    pub fn pool_name<'a>(&'a self, channel: &'a Channel) -> &'a str {
+        channel.pool().unwrap_or(&self.default_pool)
     }
 
     /// The delivery windows of a channel's messages: the class's before the pool's before the

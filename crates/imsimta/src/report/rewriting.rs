@@ -2,6 +2,7 @@
 
 use mta_channel::enqueue::Step;
 use mta_command::output::visible;
+use mta_config::pool::JobControllerOptions;
 use mta_config::{Channel as Configured, ChannelOption as Option_};
 use mta_envelope::envelope::Priority;
 use serde::Serialize;
@@ -31,6 +32,7 @@ pub(crate) struct Channel {
     pub(crate) address_types: [&'static str; 2],
     pub(crate) official_host: String,
     pub(crate) local_alias: Option<String>,
+    pub(crate) description: Option<String>,
     pub(crate) pool: String,
     pub(crate) after: Option<String>,
     pub(crate) daemon: Option<String>,
@@ -170,7 +172,7 @@ const FLAGS: [&[(Option_, &str)]; 10] = [
 
 impl Channel {
     /// What the configuration says of a channel.
-    pub(crate) fn of(channel: &Configured) -> Self {
+    pub(crate) fn of(channel: &Configured, jobs: &JobControllerOptions) -> Self {
         let flags = FLAGS.map(|group| {
             let on = group.iter().filter(|(option, _)| channel.is(*option));
             on.map(|(_, word)| (*word).to_owned()).collect()
@@ -187,7 +189,8 @@ impl Channel {
             ],
             official_host: channel.official_host().to_owned(),
             local_alias: channel.local_alias().map(str::to_owned),
-            pool: channel.pool().to_owned(),
+            description: text(Option_::Description),
+            pool: jobs.pool_name(channel).to_owned(),
             after: text(Option_::After),
             daemon: text(Option_::Daemon),
             user: text(Option_::User),
@@ -252,7 +255,7 @@ fn write_channel(
     filters: &[Option<String>; 3],
 ) -> fmt::Result {
     line(f, "forward channel", &channel.name)?;
-    line(f, "channel description", "")?;
+    line(f, "channel description", some(channel.description.as_ref()))?;
     write_filters(f, filters)?;
     for (group, words) in channel.flags.iter().enumerate() {
         line(f, &format!("channel flags #{group}"), &words.join(" "))?;

@@ -226,7 +226,9 @@ impl Setting<'_> {
         let filters = channel.map(filters).unwrap_or_default();
         View {
             address: address.clone(),
-            channel: channel.filter(|_| with_channel).map(Channel::of),
+            channel: channel
+                .filter(|_| with_channel)
+                .map(|channel| Channel::of(channel, &self.config.job_controller)),
             filters,
             backward_channel: backward.as_ref().map(|from| from.channel.to_string()),
             header_to: header(Direction::Forward),

@@ -147,12 +147,42 @@ fn numbers(settings: &Settings, option: ChannelOption) -> Option<&Vec<u32>> {
     }
 }
 
+impl ChannelOption {
+    /// The special lists that a general one replaces.
+    const fn replaced(self) -> &'static [Self] {
+        match self {
+            Self::Backoff => &[
+                Self::Urgentbackoff,
+                Self::Normalbackoff,
+                Self::Nonurgentbackoff,
+            ],
+            Self::Notices => &[
+                Self::Urgentnotices,
+                Self::Normalnotices,
+                Self::Nonurgentnotices,
+            ],
+            _ => &[],
+        }
+    }
+
+    /// Whether nothing is left of `earlier` when this word is said after it: it is the same, or
+    /// it contradicts, or it is a special list and this one is for all, or what it is short for
+    /// is said anew.
+    #[must_use]
+    pub fn overrides(self, earlier: Self) -> bool {
+        let (new, old) = (self.row(), earlier.row());
+        let same_group = |a: &super::Row, b: &super::Row| !a.group.is_empty() && a.group == b.group;
+        let members = || new.short_for.iter();
+        self == earlier
+            || same_group(new, old)
+            || self.replaced().contains(&earlier)
+            || members().any(|member| same_group(member.row(), old))
+            || members().any(|member| old.short_for.contains(member))
+    }
+}
+
 /// Says a word: contradicting ones go, and so do the special lists that a general one replaces.
 fn set(settings: &mut Settings, option: ChannelOption, value: Value) {
-    use ChannelOption::{
-        Backoff, Nonurgentbackoff, Nonurgentnotices, Normalbackoff, Normalnotices, Notices,
-        Urgentbackoff, Urgentnotices,
-    };
     let row = option.row();
     for member in row.short_for {
         set(settings, *member, Value::Present);
@@ -163,12 +193,7 @@ fn set(settings: &mut Settings, option: ChannelOption, value: Value) {
     if !row.group.is_empty() {
         settings.retain(|other, _| other.row().group != row.group);
     }
-    let replaced: &[ChannelOption] = match option {
-        Backoff => &[Urgentbackoff, Normalbackoff, Nonurgentbackoff],
-        Notices => &[Urgentnotices, Normalnotices, Nonurgentnotices],
-        _ => &[],
-    };
-    for special in replaced {
+    for special in option.replaced() {
         settings.remove(special);
     }
     settings.insert(option, value);
@@ -256,7 +281,7 @@ mod tests {
         assert!(plain.is(ChannelOption::Allowswitchchannel));
         assert!(plain.is(ChannelOption::Multiple) && plain.is(ChannelOption::Nosaslserver));
         assert!(plain.is(ChannelOption::Nowarnpost) && plain.is(ChannelOption::Nosendpost));
-        assert_eq!(plain.pool(), "DEFAULT");
+        assert_eq!(plain.pool(), None);
     }
 
     #[test]

@@ -81,6 +81,12 @@ pub struct Channel {
 }
 
 impl Channel {
+    /// The channel with another option file; names in upper case.
+    #[must_use]
+    pub fn with_options(self, options: BTreeMap<String, String>) -> Self {
+        Self { options, ..self }
+    }
+
     /// The channel's name.
     #[must_use]
     pub const fn name(&self) -> &ChannelName {
@@ -227,11 +233,10 @@ impl Channel {
         u16::try_from(subdirs).unwrap_or(0)
     }
 
-    /// The pool that limits the channel's jobs.
+    /// The pool that the channel names; see [`crate::pool::JobControllerOptions::pool_name`].
     #[must_use]
-    pub fn pool(&self) -> &str {
+    pub fn pool(&self) -> Option<&str> {
         self.text(ChannelOption::Pool)
-            .unwrap_or(crate::pool::DEFAULT_POOL)
     }
 
     /// Most processes for the channel.

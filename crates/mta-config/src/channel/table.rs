@@ -393,6 +393,7 @@ channel_options! {
     Urgentblocklimit "urgentblocklimit" [], LIMIT, "" other [], unused, "Blocks above which an urgent message becomes normal.";
     Normalblocklimit "normalblocklimit" [], LIMIT, "" other [], unused, "Blocks above which a normal message becomes nonurgent.";
     Nonurgentblocklimit "nonurgentblocklimit" [], LIMIT, "" other [], unused, "Blocks above which a nonurgent message falls below nonurgent.";
+    Description "description" [], Text, "" other [], used, "What the channel is for.";
     User "user" [], Text, "" other [], used, "User under whom programs run.";
     Notificationchannel "notificationchannel" [], Text, "" other [], used, "Channel by which notices about the channel's mail enter.";
     Dispositionchannel "dispositionchannel" [], Text, "" other [], unused, "Channel by which disposition notices about the channel's mail enter.";

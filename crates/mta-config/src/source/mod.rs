@@ -1,11 +1,13 @@
 //! From text files to a configuration: one reader per file kind, every fault with file and line.
 //!
 //! `config.xml` and `xpass.xml` make one option tree ([`tree`], [`xml`]), whose names ([`name`])
-//! are those of the schema ([`schema`]); `restricted.cnf` names the accounts. `interpret`
+//! are those of the schema ([`schema`]); `restricted.cnf` names the accounts. Where there is no
+//! `config.xml`, the files of a legacy configuration make the same tree ([`legacy`]). `interpret`
 //! turns the tree into a [`Config`]; [`save`] writes a changed tree back.
 
 pub mod fields;
 mod interpret;
+pub mod legacy;
 pub mod name;
 mod restricted;
 pub mod save;
@@ -30,7 +32,7 @@ use tree::{File, Tree};
 /// # Errors
 /// The first fault of `restricted.cnf`.
 pub fn accounts(root: &ServerRoot) -> Result<Restricted, LoadFault> {
-    restricted::read(root).map(|(accounts, _)| accounts)
+    restricted_or_tailor(root).map(|(accounts, _)| accounts)
 }
 
 /// Largest file that is read.
@@ -42,8 +44,33 @@ pub struct Sources {
     config: Text,
     pass: Text,
     restricted: Text,
+    /// The files of a legacy configuration.
+    legacy: Vec<Text>,
+    /// How many of these, from the first, go into an image.
+    in_image: usize,
     /// When reading them began.
     begun: Option<SystemTime>,
+}
+
+/// In which form a configuration is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// `config.xml` and the files beside it.
+    Unified,
+    /// `imta.cnf` and the files beside it.
+    Legacy,
+}
+
+impl Form {
+    /// The form of the configuration of `root`: legacy files count where there is no `config.xml`.
+    #[must_use]
+    pub fn of(root: &ServerRoot) -> Self {
+        if !root.config_xml().exists() && (root.imta_cnf().exists() || root.tailor().exists()) {
+            Self::Legacy
+        } else {
+            Self::Unified
+        }
+    }
 }
 
 /// Which text a configuration was made from: what its image remembers.
@@ -93,15 +120,39 @@ impl Sources {
         match file {
             File::Config => self.config.origin(line),
             File::Pass => self.pass.origin(line),
+            File::Legacy(number) => match self.legacy.get(number as usize) {
+                Some(text) => text.origin(line),
+                None => Origin::default(),
+            },
+        }
+    }
+
+    /// Whether they are those of a legacy configuration.
+    const fn is_legacy(&self) -> bool {
+        !self.legacy.is_empty()
+    }
+
+    /// A place for what no file says: the main file.
+    fn somewhere(&self) -> Origin {
+        match self.legacy.first() {
+            Some(text) => text.origin(0),
+            None => self.config.origin(0),
         }
     }
 
     /// What an image of the configuration that they make remembers of them.
     #[must_use]
     pub fn mark(&self) -> Mark {
-        let files = [&self.config, &self.pass, &self.restricted];
+        let digest = if self.legacy.is_empty() {
+            let files = [&self.config, &self.pass, &self.restricted];
+            digest(files.map(|text| text.content.as_bytes()))
+        } else {
+            let files = self.legacy.iter().take(self.in_image);
+            let parts = files.flat_map(|text| legacy_parts(&text.path, &text.content));
+            digest(parts.chain([self.restricted.content.as_bytes()]))
+        };
         Mark {
-            digest: digest(files.map(|text| text.content.as_bytes())),
+            digest,
             begun: self.begun.unwrap_or(SystemTime::UNIX_EPOCH),
         }
     }
@@ -111,11 +162,26 @@ impl Sources {
 #[must_use]
 pub fn digest_of(root: &ServerRoot) -> [u8; 32] {
     let read = |path: PathBuf| std::fs::read(path).unwrap_or_default();
-    let [config, pass, restricted] = files(root).map(read);
-    digest([&config, &pass, &restricted])
+    if Form::of(root) == Form::Legacy {
+        let texts = legacy::image_texts(root);
+        let restricted = read(root.restricted());
+        let parts = texts
+            .iter()
+            .flat_map(|(path, text)| legacy_parts(path, text));
+        return digest(parts.chain([restricted.as_slice()]));
+    }
+    let [config, pass, restricted] =
+        [root.config_xml(), root.xpass_xml(), root.restricted()].map(read);
+    digest([config.as_slice(), &pass, &restricted])
 }
 
-fn digest(files: [&[u8]; 3]) -> [u8; 32] {
+/// What a digest takes of a legacy file: its name, since another one may say the same, and its
+/// text.
+fn legacy_parts<'t>(path: &'t FilePath, text: &'t str) -> [&'t [u8]; 2] {
+    [path.as_os_str().as_encoded_bytes(), text.as_bytes()]
+}
+
+fn digest<'t>(files: impl IntoIterator<Item = &'t [u8]>) -> [u8; 32] {
     use sha2::Digest;
     let mut digest = sha2::Sha256::new();
     for file in files {
@@ -125,10 +191,22 @@ fn digest(files: [&[u8]; 3]) -> [u8; 32] {
     digest.finalize().into()
 }
 
-/// The text files of a Unified Configuration.
+/// The text files of which an image of `root` is made.
 #[must_use]
-pub fn files(root: &ServerRoot) -> [PathBuf; 3] {
-    [root.config_xml(), root.xpass_xml(), root.restricted()]
+pub fn files(root: &ServerRoot) -> Vec<PathBuf> {
+    let mut files = match Form::of(root) {
+        Form::Unified => vec![root.config_xml(), root.xpass_xml()],
+        Form::Legacy => {
+            let texts = legacy::image_texts(root).into_iter();
+            texts.map(|(path, _)| path).collect()
+        }
+    };
+    // The accounts of a legacy root may stand in imta_tailor, which is among its files.
+    let restricted = root.restricted();
+    if Form::of(root) == Form::Unified || restricted.exists() {
+        files.push(restricted);
+    }
+    files
 }
 
 /// Reads all text files.
@@ -147,23 +225,95 @@ pub fn load(root: &ServerRoot) -> Result<(Config, Vec<Warning>), Vec<LoadFault>>
 pub fn load_with_sources(
     root: &ServerRoot,
 ) -> Result<(Config, Vec<Warning>, Sources), Vec<LoadFault>> {
-    let (tree, mut sources) = read_tree(root)?;
-    let mut faults = Vec::new();
-    let accounts = match restricted::read(root) {
+    let mut read = read_any(root)?;
+    let accounts = match restricted_or_tailor(root) {
         Ok((accounts, text)) => {
-            sources.restricted = text;
+            read.sources.restricted = text;
             accounts
         }
         Err(fault) => {
-            faults.push(fault);
+            read.faults.push(fault);
             Restricted::default()
         }
     };
-    interpret::interpret(&tree, &sources, accounts, faults)
-        .map(|(config, warnings)| (config, warnings, sources))
+    let sources = read.sources;
+    let form = Form::of(root);
+    let (config, more) = interpret::interpret(&read.tree, &sources, accounts, read.faults, form)?;
+    read.warnings.extend(more);
+    Ok((config, read.warnings, sources))
 }
 
-/// Reads the option tree alone, without asking whether its options make sense together.
+/// An option tree with all that is to be said of the files it was read from.
+struct Read {
+    tree: Tree,
+    sources: Sources,
+    faults: Vec<LoadFault>,
+    warnings: Vec<Warning>,
+}
+
+fn read_any(root: &ServerRoot) -> Result<Read, Vec<LoadFault>> {
+    let begun = Some(SystemTime::now());
+    if Form::of(root) == Form::Legacy {
+        let legacy = legacy::read(root);
+        return Ok(Read {
+            tree: legacy.tree,
+            sources: Sources {
+                begun,
+                ..legacy.sources
+            },
+            faults: legacy.faults,
+            warnings: legacy.warnings,
+        });
+    }
+    let (tree, sources) = read_tree(root)?;
+    Ok(Read {
+        tree,
+        sources,
+        faults: Vec::new(),
+        warnings: Vec::new(),
+    })
+}
+
+/// The accounts: `restricted.cnf` decides; a legacy root without it has them in `imta_tailor`.
+fn restricted_or_tailor(root: &ServerRoot) -> Result<(Restricted, Text), LoadFault> {
+    if Form::of(root) == Form::Legacy && !root.restricted().exists() {
+        return Ok((legacy::accounts(root), Text::default()));
+    }
+    restricted::read(root)
+}
+
+/// What a legacy configuration says beside its image: services, pools, classes, tasks and the
+/// option files of channels, which every process reads for itself.
+///
+/// # Errors
+/// All faults found, at least one.
+pub fn overlay(root: &ServerRoot, config: Config) -> Result<Config, Vec<LoadFault>> {
+    if Form::of(root) != Form::Legacy {
+        return Ok(config);
+    }
+    let channels: Vec<String> = config
+        .channels
+        .iter()
+        .map(|channel| channel.name().to_string())
+        .collect();
+    let read = legacy::read_processes(root, &channels);
+    interpret::overlay(config, &read.tree, &read.sources, read.faults)
+}
+
+/// Reads the option tree of either form, without asking whether its options make sense together.
+///
+/// # Errors
+/// A file that cannot be read, or is none of its kind.
+pub fn read_options(root: &ServerRoot) -> Result<(Tree, Sources, Vec<Warning>), Vec<LoadFault>> {
+    let read = read_any(root)?;
+    if read.faults.is_empty() {
+        Ok((read.tree, read.sources, read.warnings))
+    } else {
+        Err(read.faults)
+    }
+}
+
+/// Reads the option tree of a Unified Configuration, as [`read_options`].
 ///
 /// # Errors
 /// A file that cannot be read, or is no option tree.
@@ -186,8 +336,8 @@ pub fn read_tree(root: &ServerRoot) -> Result<(Tree, Sources), Vec<LoadFault>> {
     let sources = Sources {
         config,
         pass,
-        restricted: Text::default(),
         begun,
+        ..Sources::default()
     };
     Ok((tree, sources))
 }

@@ -83,6 +83,7 @@ pub fn spec(path: &Path) -> Result<Spec, UnknownName> {
         [("rewrite", false)] if option == "rule" => Ok(RULES),
         [("mapping", true)] if option == "rule" => Ok(RULES),
         [("alias", true)] => alias(option),
+        [("conversions", false)] if option == "entry" => Ok(CONVERSIONS),
         [("dispatcher", false)] => {
             field(fields::DISPATCHER, option).or_else(|_| field(fields::SERVICE, option))
         }
@@ -183,6 +184,15 @@ const RULES: Spec = Spec {
     sentence: "Pattern and template.",
 };
 
+const CONVERSIONS: Spec = Spec {
+    kind: Kind::Text,
+    repeats: true,
+    access: Access::Open,
+    in_use: false,
+    default: "",
+    sentence: "A line of the conversions file; repeats.",
+};
+
 const FREE: Spec = Spec {
     kind: Kind::Text,
     repeats: false,
@@ -221,7 +231,10 @@ fn bare_group(segments: &[Segment]) -> Result<Spec, UnknownName> {
 }
 
 fn is_group(named: &[(&str, bool)]) -> bool {
-    matches!(named, [("rewrite", false)] | [("mapping", true)])
+    matches!(
+        named,
+        [("rewrite" | "conversions", false)] | [("mapping", true)]
+    )
 }
 
 fn mta(name: &str) -> Result<Spec, UnknownName> {

@@ -34,6 +34,8 @@ pub enum File {
     Config,
     /// `xpass.xml`.
     Pass,
+    /// A file of a legacy configuration, by its number among those that were read.
+    Legacy(u32),
 }
 
 /// One value of an option, and where it stood.

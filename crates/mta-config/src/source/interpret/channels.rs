@@ -50,7 +50,10 @@ fn channel(
         } else {
             FaultKind::BadChannelName
         };
-        findings.fault(kind, &group.id, group.anywhere());
+        // The reader of legacy files knows the line of the name, and has told.
+        if !findings.sources.is_legacy() {
+            findings.fault(kind, &group.id, group.anywhere());
+        }
         return None;
     };
     let mut builder = ChannelBuilder::new(name, defaults);

@@ -2,7 +2,7 @@
 //! that nobody asks.
 
 use super::Findings;
-use super::sheet::{Group, Item, Sheet};
+use super::sheet::{Group, Sheet};
 use crate::channel::Channel;
 use crate::config::Config;
 use crate::fault::{FaultKind, WarningKind};
@@ -40,7 +40,7 @@ const ASKED: [&str; 24] = [
 /// Checks the whole.
 pub(super) fn check(config: &Config, sheet: &Sheet, findings: &mut Findings<'_>) {
     local_channel(config, sheet, findings);
-    hosts(config, sheet, findings);
+    hosts(sheet, findings);
     pools(config, sheet, findings);
     routes(config, sheet, findings);
     unused_tables(config, sheet, findings);
@@ -53,6 +53,10 @@ fn group_of<'s>(sheet: &'s Sheet, channel: &Channel) -> Option<&'s Group> {
 
 fn local_channel(config: &Config, sheet: &Sheet, findings: &mut Findings<'_>) {
     let first = config.channels.iter().next();
+    // In a legacy file what stands first counts, and its reader knows that.
+    if findings.sources.is_legacy() {
+        return;
+    }
     if first.is_none_or(|first| first.name().as_str() != "l") {
         let name = first.map_or("", |first| first.name().as_str());
         let item = first.and_then(|first| group_of(sheet, first)?.anywhere());
@@ -60,28 +64,30 @@ fn local_channel(config: &Config, sheet: &Sheet, findings: &mut Findings<'_>) {
     }
 }
 
-fn hosts(config: &Config, sheet: &Sheet, findings: &mut Findings<'_>) {
+/// Over all blocks, also those whose name is none: a blank line among the rewrite rules makes
+/// channels of them, and equal hosts show it.
+fn hosts(sheet: &Sheet, findings: &mut Findings<'_>) {
     let mut seen = HashSet::new();
-    for channel in config.channels.iter() {
-        let group = group_of(sheet, channel);
-        let official = group.and_then(|group| group.item("official_host_name"));
-        let official = official.or_else(|| group.and_then(Group::anywhere));
-        if !seen.insert(fold(channel.official_host())) {
-            findings.fault(FaultKind::DuplicateHost, channel.official_host(), official);
+    let mut groups: Vec<&Group> = sheet.channels.iter().collect();
+    groups.retain(|group| group.id != "defaults");
+    for group in groups {
+        let official = group.item("official_host_name");
+        let host = official.map_or_else(
+            || format!("{}.{}", group.id, sheet.hostname),
+            |item| item.text().trim().to_owned(),
+        );
+        if !host.is_empty() && !seen.insert(fold(&host)) {
+            findings.fault(FaultKind::DuplicateHost, &host, official.or(group.anywhere()));
         }
-        for (host, _) in channel.hosts() {
+        let extra = group.items.iter();
+        for item in extra.filter(|item| item.name == "additional_host_names") {
+            let text = item.text();
+            let host = text.split_whitespace().next().unwrap_or_default();
             if !seen.insert(fold(host)) {
-                let item = group.and_then(|group| extra_host(group, host)).or(official);
-                findings.fault(FaultKind::DuplicateHost, host, item);
+                findings.fault(FaultKind::DuplicateHost, host, Some(item));
             }
         }
     }
-}
-
-fn extra_host<'g>(group: &'g Group, host: &str) -> Option<&'g Item> {
-    group.items.iter().rev().find(|item| {
-        item.name == "additional_host_names" && item.text().split_whitespace().next() == Some(host)
-    })
 }
 
 /// Only a channel that some class gives a program needs its pool.
@@ -93,7 +99,7 @@ fn pools(config: &Config, sheet: &Sheet, findings: &mut Findings<'_>) {
         if is_run && jobs.pool_of(channel).is_none() {
             let group = group_of(sheet, channel);
             let item = group.and_then(|group| group.item("pool"));
-            let name = format!("{} {}", channel.name(), channel.pool());
+            let name = format!("{} {}", channel.name(), jobs.pool_name(channel));
             findings.warn(WarningKind::UnknownPool, &name, item);
         }
     }

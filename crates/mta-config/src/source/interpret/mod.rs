@@ -7,8 +7,9 @@ mod languages;
 mod processes;
 mod sheet;
 
-use super::Sources;
-use super::tree::{Content, Tree};
+use super::{Form, Sources};
+use super::tree::{Content, File, Tree};
+use crate::channel::Channel;
 use crate::config::{Config, ImageIdentity, Restricted};
 use crate::fault::{FaultKind, LoadFault, Origin, Warning, WarningKind};
 use crate::option::{MtaOption, MtaOptions};
@@ -37,11 +38,13 @@ impl Findings<'_> {
 
     fn origin(&self, item: Option<&Item>) -> Origin {
         let Some(item) = item else {
-            return self.sources.origin(super::tree::File::Config, 0);
+            return self.sources.somewhere();
         };
         let mut origin = self.sources.origin(item.file, item.line);
-        // A rule is written on several lines, and its first says nothing of it.
+        // In XML a rule is written on several lines, and its first says nothing of it.
+        let in_xml = matches!(item.file, File::Config | File::Pass);
         if let (Content::Rule(..), Some(text)) = (&item.content, &mut origin.text)
+            && in_xml
             && !text.contains("<pattern>")
         {
             *text = item.content.line();
@@ -70,6 +73,7 @@ pub(super) fn interpret(
     sources: &Sources,
     restricted: Restricted,
     faults: Vec<LoadFault>,
+    form: Form,
 ) -> Result<(Config, Vec<Warning>), Vec<LoadFault>> {
     let mut findings = Findings {
         sources,
@@ -95,7 +99,7 @@ pub(super) fn interpret(
         aliases,
         delivery,
         dispatcher: processes::dispatcher(&sheet, &restricted, &mut findings),
-        job_controller: processes::job_controller(&sheet, &mut findings),
+        job_controller: processes::job_controller(&sheet, form, &mut findings),
         tasks: processes::tasks(&sheet, &mut findings),
         restricted,
         hostname: sheet.hostname.clone(),
@@ -107,6 +111,43 @@ pub(super) fn interpret(
         let mut config = config;
         config.identity = crate::image::identity(&config);
         Ok((config, findings.warnings))
+    } else {
+        Err(findings.faults)
+    }
+}
+
+/// Gives a configuration from an image what the files beside it say.
+///
+/// # Errors
+/// `faults` and all that are found besides.
+pub(super) fn overlay(
+    mut config: Config,
+    tree: &Tree,
+    sources: &Sources,
+    faults: Vec<LoadFault>,
+) -> Result<Config, Vec<LoadFault>> {
+    let mut findings = Findings {
+        sources,
+        faults,
+        warnings: Vec::new(),
+    };
+    let sheet = Sheet::of(tree, &mut findings);
+    config.dispatcher = processes::dispatcher(&sheet, &config.restricted, &mut findings);
+    config.job_controller = processes::job_controller(&sheet, Form::Legacy, &mut findings);
+    config.tasks = processes::tasks(&sheet, &mut findings);
+    let options = |channel: &Channel| {
+        let group = sheet.channels.get(channel.name().as_str());
+        let items = group.map(|group| group.options.as_slice());
+        let items = items.unwrap_or_default().iter();
+        items.map(|item| (item.name.to_ascii_uppercase(), item.text())).collect()
+    };
+    let channels = config.channels.iter();
+    let channels: Vec<Channel> = channels
+        .map(|channel| channel.clone().with_options(options(channel)))
+        .collect();
+    config.channels = channels.into();
+    if findings.faults.is_empty() {
+        Ok(config)
     } else {
         Err(findings.faults)
     }

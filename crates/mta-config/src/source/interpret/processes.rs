@@ -4,8 +4,9 @@ use super::Findings;
 use super::sheet::{Group, Item, Sheet};
 use crate::config::Restricted;
 use crate::fault::{FaultKind, WarningKind};
-use crate::pool::{ChannelClass, JobControllerOptions, Pool, PriorityWindows, Stress};
+use crate::pool::{DEFAULT_POOL, ChannelClass, JobControllerOptions, Pool, PriorityWindows, Stress};
 use crate::service::{DispatcherOptions, Service};
+use crate::source::Form;
 use crate::source::fields::{self, Field};
 use crate::task::{Task, split_crontab};
 use crate::value::{Kind, Value};
@@ -211,7 +212,11 @@ fn interface(text: &str) -> Option<IpAddr> {
 }
 
 /// Reads the Job Controller's options, pools and classes.
-pub(super) fn job_controller(sheet: &Sheet, findings: &mut Findings<'_>) -> JobControllerOptions {
+pub(super) fn job_controller(
+    sheet: &Sheet,
+    form: Form,
+    findings: &mut Findings<'_>,
+) -> JobControllerOptions {
     let values = Values::read(
         &sheet.job_controller,
         fields::JOB_CONTROLLER,
@@ -255,6 +260,12 @@ pub(super) fn job_controller(sheet: &Sheet, findings: &mut Findings<'_>) -> JobC
             untime: values.number("unstresstime"),
         },
         windows: values.windows(),
+        default_pool: pools
+            .first()
+            .filter(|_| form == Form::Legacy)
+            .map_or(DEFAULT_POOL, |pool: &Pool| pool.name.as_str())
+            .to_owned(),
+        first_class_counts: form == Form::Legacy,
         pools,
         classes,
     }

@@ -92,7 +92,7 @@ fn a_small_configuration_is_read() {
     assert_eq!(names, ["l", "tcp_local", "process"]);
     let tcp = config.channel(&channel("tcp_local")).unwrap();
     assert!(tcp.is(ChannelOption::SingleSys) && !tcp.is(ChannelOption::Multiple));
-    assert_eq!((tcp.maxjobs(), tcp.pool()), (7, "SMTP_POOL"));
+    assert_eq!((tcp.maxjobs(), tcp.pool()), (7, Some("SMTP_POOL")));
     assert_eq!(tcp.notices(Priority::Normal), [1, 2, 4, 7]);
     assert_eq!(tcp.option_time("COMMAND_RECEIVE_TIME", 10.0).as_secs(), 300);
     assert_eq!(tcp.option_time("DATA_RECEIVE_TIME", 5.0).as_secs(), 300);

@@ -28,6 +28,25 @@
 //! `show [-json] [PATTERN]`
 //! : print what is set, one value a line, sorted by name. Passwords appear as `(suppressed)`.
 //!
+//! `edit [-restricted] PART`
+//! : open a part of the configuration as text in `$EDITOR` (`vi` when it is not set): `rewrites`,
+//! `channels`, `mappings`, `aliases`, `conversions` or `options`, in the form that legacy files
+//! have. Beginnings of these words will do. When the editor ends, the text is checked; faults are
+//! shown with their lines and the text may be edited again. Symbolic names such as
+//! `&/IMTA_HOST/` stay as they are; passwords are shown as `(suppressed)` and stay as they are.
+//! Comments are not kept.
+//!
+//! `import [-restricted] PART FILE`, `export PART [FILE]`
+//! : the same without an editor; `-` is standard input.
+//!
+//! `run RECIPE`
+//! : run a recipe: the file of that name, or `RECIPE.rcp`, here or in `lib/recipes`. What it
+//! changes is written as one change, and nothing is when it fails.
+//!
+//! `exec EXPRESSION`
+//! : print the value of an expression of the recipe language, such as `get_option("mm_debug")`
+//! or `get_path "config"`.
+//!
 //! `write [-remark=TEXT]`
 //! : write the changes of the dialogue.
 //!
@@ -45,7 +64,48 @@
 //! A change takes effect when it has been compiled (`imsimta cnbuild`), if a compiled
 //! configuration is in use, and the programs concerned were restarted.
 //!
+//! At the prompt lines can be edited, and the tab key completes commands, parts and names of
+//! options.
+//!
+//! # RECIPES
+//!
+//! A recipe is a script in the language of `imsimta calc`: integers, strings and lists, variables,
+//! `if (...) { ... } elsif ... else ...`, `while (...) { ... }`, `foreach NAME (LIST) { ... }`,
+//! the operators `+ - * / % . == != < <= > >= && || !`, comments from `#` to the end of the line.
+//! The functions `length`, `upper`, `lower`, `trim`, `string`, `integer`, `abs`, `substr`,
+//! `index`, `contains`, `split`, `join`, `replace`, `matches`, `sort`, `element`, `min` and `max`
+//! belong to the language; these are for recipes:
+//!
+//! `get_option(NAME)`, `get_options(PATTERN)`
+//! : the value of an option, empty if it is not set; a list of pairs of name and value
+//!
+//! `set_option(NAME[, VALUE])`, `unset_option(NAME)`, `exists_option(NAME)`
+//! : as the commands, checked in the same way
+//!
+//! `exists_channel(NAME)`, `add_channel(NAME, KEYWORDS, HOST)`, `delete_channel(NAME)`
+//! : channel blocks; the keywords are those of the legacy form
+//!
+//! `exists_rewrite(PATTERN)`, `append_rewrites([PATTERN, TEMPLATE, ...])`, `prepend_rewrites(...)`,
+//! `delete_rewrites(PATTERN)`
+//! : rewrite rules
+//!
+//! `exists_mapping(TABLE)`, `append_mapping(TABLE, [PATTERN, TEMPLATE, ...])`,
+//! `prepend_mapping(...)`, `delete_mapping(TABLE[, PATTERN])`
+//! : mapping tables
+//!
+//! `make_path(NAME)`, `ask(QUESTION[, DEFAULT])`, `print(...)`, `warn(...)`, `exit()`
+//! : file names without symbols; questions, text for the user, the end
+//!
+//! `get_option_modification_locations(NAME)`
+//! : lines of the recipe that have changed an option
+//!
+//! `description(TEXT)` and `keywords(TEXT)` say what a recipe is for. These recipes are
+//! installed: `LogTrail`, `NewChannel`, `StopInbound`, `ResumeInbound`, `SmartHost`.
+//!
 //! # FILES
+//!
+//! `lib/recipes`
+//! : recipes
 //!
 //! `config/config.xml`
 //! : the options
@@ -81,11 +141,12 @@
 //!
 //! # BUGS
 //!
-//! `edit`, `import`, `export` and recipes are not there yet.
+//! Changes a Unified Configuration only; legacy files are edited as they are, or converted with
+//! configtoxml(1). Comments in the text of `edit` and `import` are dropped.
 //!
 //! # SEE ALSO
 //!
-//! configure(1), imsimta(1)
+//! configtoxml(1), configure(1), imsimta(1)
 
 use std::process::ExitCode;
 

@@ -8,7 +8,7 @@ use std::process::Command;
 /// Rows of the picture, lowest first. A crate may use crates on lower rows.
 const ROWS: [&[&str]; 7] = [
     &["mta-envelope"],
-    &["mta-mapping", "mta-rewrite"],
+    &["mta-expression", "mta-mapping", "mta-rewrite"],
     &["mta-config"],
     &[
         "mta-process",
@@ -37,8 +37,9 @@ const ROWS: [&[&str]; 7] = [
 const ARROWS: [(&str, &str); 2] = [("mta-rewrite", "mta-mapping"), ("mta-directory", "mta-dns")];
 
 /// Crates whose contents are pure, and what they may use of ours.
-const PURE: [(&str, &[&str]); 3] = [
+const PURE: [(&str, &[&str]); 4] = [
     ("mta-envelope", &[]),
+    ("mta-expression", &[]),
     ("mta-mapping", &[]),
     ("mta-rewrite", &["mta-envelope", "mta-mapping"]),
 ];

@@ -288,12 +288,12 @@ impl Dispatcher {
                     );
                 }
                 if news.ended {
-                    server.retire();
+                    server.give_up();
                 }
                 service.note_closed(news.closed, now);
             }
             Err(error) => {
-                server.retire();
+                server.give_up();
                 self.log
                     .tell(format_args!("process {pid}: {error}; it is ended"));
                 // It is our child and not reaped; that it has just died is no matter.

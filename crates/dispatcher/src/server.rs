@@ -70,6 +70,8 @@ pub(crate) struct Server {
     service: ServiceName,
     end: DispatcherEnd,
     ended: bool,
+    /// It was told to end.
+    asked: bool,
     phase: Phase,
     started: Instant,
     idle_since: Option<Instant>,
@@ -120,6 +122,7 @@ impl Server {
             service: service.name.clone(),
             end,
             ended: false,
+            asked: false,
             phase: Phase::Starting,
             started: now,
             idle_since: None,
@@ -265,14 +268,27 @@ impl Server {
 
     /// Tells it to finish what it has.
     pub(crate) fn retire(&mut self) {
+        self.asked = true;
+        self.give_up();
+    }
+
+    /// Gives it nothing more: it has closed its end, or said what nobody understands. Its end is
+    /// not one that was asked for.
+    pub(crate) fn give_up(&mut self) {
         if self.phase != Phase::Retiring {
             self.phase = Phase::Retiring;
             self.tell(&ToServer::Retire);
         }
     }
 
+    /// Whether it was told to end.
+    pub(crate) const fn was_asked(&self) -> bool {
+        self.asked
+    }
+
     /// Tells it to end its sessions at their next command.
     pub(crate) fn shut_down(&mut self) {
+        self.asked = true;
         self.phase = Phase::Retiring;
         self.tell(&ToServer::Shutdown);
     }

@@ -144,7 +144,7 @@ impl Service {
             pid: server.pid,
             sessions: server.view(now).active - server.view(now).untaken,
             returned: server.view(now).untaken,
-            expected: server.phase() == Phase::Retiring,
+            expected: server.was_asked(),
         };
         let mut delay = Duration::ZERO;
         if server.age(now) >= SETTLED_AFTER {

@@ -5,6 +5,7 @@ use mta_command::message::Message;
 use mta_command::output;
 use mta_config::image::{ImageError, ImageStatus};
 use mta_config::paths::ServerRoot;
+use mta_config::source::{Form, save};
 use mta_config::{Config, LoadError};
 use mta_envelope::names::ChannelName;
 use mta_ipc::{Client, IpcError, dispatcher, job_controller, watcher};
@@ -64,6 +65,11 @@ impl Context {
     pub(crate) fn open() -> Result<Self, Message> {
         let root = server_root()?;
         let server = server_user(&root)?;
+        let owner = privilege::is_root().then_some((server.uid, server.gid));
+        save::prepare_legacy(&root, owner).map_err(|(path, error)| {
+            let text = format!("cannot make {}: {error}", path.display());
+            Message::error("IMTA", "NOROOT", text)
+        })?;
         if privilege::is_root() {
             if server.uid != 0 {
                 privilege::give_up_root(&server)
@@ -226,7 +232,7 @@ pub(crate) fn server_root() -> Result<ServerRoot, Message> {
 fn server_user(root: &ServerRoot) -> Result<Identity, Message> {
     let missing = std::fs::metadata(root.restricted())
         .is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
-    if missing {
+    if missing && Form::of(root) == Form::Unified {
         let text = format!(
             "{} is not configured; run configure first",
             root.root().display()

@@ -74,14 +74,16 @@ pub struct Service {
 }
 
 impl Service {
-    /// The channel that the parameter names (`CHANNEL=tcp_submit`).
+    /// The channel that the parameter names (`CHANNEL=tcp_submit`); `tcp_local` when it names
+    /// none, nothing when what it names cannot be a channel.
     #[must_use]
     pub fn channel(&self) -> Option<ChannelName> {
-        let parameter = self.parameter.as_deref()?;
-        parameter.split([',', ' ']).find_map(|word| {
+        let parameter = self.parameter.as_deref().unwrap_or_default();
+        let named = parameter.split([',', ' ']).find_map(|word| {
             let (name, value) = word.split_once('=')?;
             let is_channel = name.trim().eq_ignore_ascii_case("CHANNEL");
-            is_channel.then(|| ChannelName::new(&value.trim().to_ascii_lowercase()).ok())?
-        })
+            is_channel.then(|| value.trim().to_ascii_lowercase())
+        });
+        ChannelName::new(named.as_deref().unwrap_or("tcp_local")).ok()
     }
 }

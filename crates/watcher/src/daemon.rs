@@ -81,6 +81,9 @@ pub(crate) fn rights(root: &ServerRoot) -> Result<Rights, Error> {
     } else {
         Identity::current()
     };
+    let owner = is_root().then_some((identity.uid, identity.gid));
+    mta_config::source::save::prepare_legacy(root, owner)
+        .map_err(|(_, error)| system("making the directories of the server root")(error))?;
     Ok(Rights::lower(identity)?)
 }
 

@@ -9,10 +9,11 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-const COMMANDS: [(&str, &str); 3] = [
+const COMMANDS: [(&str, &str); 4] = [
     ("imsimta", env!("CARGO_BIN_EXE_imsimta")),
     ("msconfig", env!("CARGO_BIN_EXE_msconfig")),
     ("configure", env!("CARGO_BIN_EXE_configure")),
+    ("configtoxml", env!("CARGO_BIN_EXE_configtoxml")),
 ];
 
 const PROGRAMS: [(&str, &str); 10] = [

@@ -88,6 +88,20 @@ pub(super) fn a_server_that_cannot_start_is_tried_later() {
     dispatcher.end(&stage);
 }
 
+pub(super) fn a_server_that_closes_its_end_and_dies_is_no_reason_for_a_storm() {
+    let stage = Stage::new("");
+    stage.mark("close-at-start");
+    let dispatcher = stage.start_without_waiting();
+    let mut waiting = stage.knock();
+    stage.until("longer and longer pauses", || {
+        stage.log().contains("next start in 2 s")
+    });
+    stage.unmark("close-at-start");
+    waiting.set_patience(support::PATIENCE * 4);
+    assert!(waiting.greeting().starts_with("220 "));
+    dispatcher.end(&stage);
+}
+
 pub(super) fn port_access_refuses_with_its_text() {
     let stage = Stage::new("");
     let _dispatcher = stage.start();

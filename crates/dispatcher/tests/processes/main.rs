@@ -35,6 +35,7 @@ fn main() {
         an_untaken_connection_goes_to_another,
         a_server_that_hangs_is_ended_and_its_connection_goes_to_another,
         a_server_that_cannot_start_is_tried_later,
+        a_server_that_closes_its_end_and_dies_is_no_reason_for_a_storm,
         port_access_refuses_with_its_text,
         a_restart_drops_nobody_and_refuses_nobody,
         worn_out_servers_are_replaced,

@@ -18,6 +18,12 @@ pub(crate) fn serve() {
     if Path::new("die-at-start").exists() {
         std::process::exit(3);
     }
+    if Path::new("close-at-start").exists() {
+        drop(ServerEnd::from_stdin().unwrap());
+        // The Dispatcher hears of the closed end before it hears of the death.
+        std::thread::sleep(Duration::from_millis(50));
+        std::process::exit(3);
+    }
     let generation = std::fs::read_to_string("generation").unwrap_or_default();
     let end = Arc::new(ServerEnd::from_stdin().unwrap());
     end.ready("fixed", "reloadable").unwrap();

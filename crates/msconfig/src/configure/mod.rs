@@ -8,7 +8,6 @@
 mod accounts;
 mod ask;
 mod initial;
-mod notices;
 mod place;
 mod plan;
 mod scram;

@@ -5,7 +5,7 @@
 
 use super::accounts::{Account, ldif};
 use super::plan::Plan;
-use super::{Error, initial, notices};
+use super::{Error, initial};
 use crate::{lock, restricted};
 use mta_config::source::save;
 use mta_config::{Config, Restricted, ServerRoot};
@@ -13,7 +13,6 @@ use mta_process::lock::Lock;
 use mta_process::privilege::{Identity, Rights, give_up_root, is_root};
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Makes the directories and writes the files.
@@ -35,7 +34,7 @@ pub(super) fn place(
         Some(held) => held,
         None => locked(root)?,
     };
-    for (name, text) in notices::TEMPLATES {
+    for (name, text) in mta_message::template::default_files() {
         write(root, &root.config().join(name), text.as_bytes())?;
     }
     keep_directory(root)?;
@@ -95,63 +94,10 @@ fn write(root: &ServerRoot, path: &Path, content: &[u8]) -> Result<(), Error> {
     })
 }
 
-/// Makes what is missing, and gives everything to the server user: `data` and all below 0700,
-/// `config` open for looking in.
+/// Makes what is missing, and gives everything to the server user.
 fn directories(root: &ServerRoot, plan: &Plan) -> Result<(), Error> {
-    let private = [
-        root.data(),
-        root.queue(),
-        root.log(),
-        root.tmp(),
-        root.store(),
-        root.db(),
-        root.config().join("compiled"),
-        root.old_configs(),
-    ];
-    make(&root.config(), 0o755, plan)?;
-    for path in private {
-        make(&path, 0o700, plan)?;
-    }
-    log_link(root, plan)
-}
-
-fn make(path: &Path, mode: u32, plan: &Plan) -> Result<(), Error> {
-    let made = || {
-        match fs::DirBuilder::new().mode(mode).create(path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
-        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
-        give(path, plan)
-    };
-    made().map_err(|source| Error::Write {
-        path: path.to_owned(),
-        source,
-    })
-}
-
-/// Gives a file to the server user, if we may give.
-fn give(path: &Path, plan: &Plan) -> io::Result<()> {
-    if is_root() {
-        std::os::unix::fs::lchown(path, Some(plan.user.uid), Some(plan.user.gid))?;
-    }
-    Ok(())
-}
-
-/// `ROOT/log` leads to the logs.
-fn log_link(root: &ServerRoot, plan: &Plan) -> Result<(), Error> {
-    let path = root.root().join("log");
-    let made = || {
-        if fs::symlink_metadata(&path).is_err() {
-            std::os::unix::fs::symlink("data/log", &path)?;
-            give(&path, plan)?;
-        }
-        Ok(())
-    };
-    made().map_err(|source| Error::Write {
-        path: path.clone(),
-        source,
-    })
+    let owner = is_root().then_some((plan.user.uid, plan.user.gid));
+    save::lay_out(root, owner).map_err(|(path, source)| Error::Write { path, source })
 }
 
 /// A directory that is there already is kept beside the new one.

@@ -2,7 +2,9 @@
 
 use super::Error;
 use super::resolve;
+use mta_config::source::legacy::Section;
 use mta_config::source::schema::Access;
+use std::path::PathBuf;
 
 /// One command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +24,23 @@ pub(super) enum Command {
     },
     /// `show [-json] [pattern...]`
     Show { patterns: Vec<String>, json: bool },
+    /// `edit [-restricted] part`
+    Edit { section: Section, restricted: bool },
+    /// `import [-restricted] part file`
+    Import {
+        section: Section,
+        file: PathBuf,
+        restricted: bool,
+    },
+    /// `export part [file]`
+    Export {
+        section: Section,
+        file: Option<PathBuf>,
+    },
+    /// `run recipe [argument...]`
+    Run { recipe: String },
+    /// `exec expression`
+    Exec { expression: String },
     /// `write [-remark=text]`
     Write { remark: String },
     /// `history [-json]`
@@ -39,7 +58,7 @@ pub(super) enum Command {
 }
 
 /// Names of commands, the switches that each takes, and how it is used.
-const COMMANDS: [(&str, &[&str], &str); 10] = [
+const COMMANDS: [(&str, &[&str], &str); 15] = [
     (
         "set",
         &["restricted", "prompt"],
@@ -47,6 +66,23 @@ const COMMANDS: [(&str, &[&str], &str); 10] = [
     ),
     ("unset", &["restricted"], "unset [-restricted] name [value]"),
     ("show", &["json"], "show [-json] [pattern]"),
+    (
+        "edit",
+        &["restricted"],
+        "edit [-restricted] rewrites|channels|mappings|aliases|conversions|options",
+    ),
+    (
+        "import",
+        &["restricted"],
+        "import [-restricted] rewrites|channels|mappings|aliases|conversions|options file",
+    ),
+    (
+        "export",
+        &[],
+        "export rewrites|channels|mappings|aliases|conversions|options [file]",
+    ),
+    ("run", &[], "run recipe"),
+    ("exec", &[], "exec expression"),
     ("write", &["remark"], "write [-remark=text]"),
     ("history", &["json"], "history [-json]"),
     ("differences", &[], "differences [id [id]]"),
@@ -63,7 +99,7 @@ impl Command {
         let leading = words.iter().take_while(|word| *word == "-json").count();
         let json_first = leading > 0;
         let Some((verb, rest)) = words[leading..].split_first() else {
-            return Err(Error::Usage(COMMANDS[2].2));
+            return Err(Error::Usage("show [-json] [pattern]"));
         };
         let (name, switches, usage) = lookup(verb)?;
         let (given, words) = split_switches(rest, switches, usage)?;
@@ -84,6 +120,25 @@ impl Command {
             ("show", patterns) => Ok(Self::Show {
                 patterns: patterns.to_vec(),
                 json,
+            }),
+            ("edit", [part]) => Ok(Self::Edit {
+                section: section(part, usage)?,
+                restricted: on("restricted"),
+            }),
+            ("import", [part, file]) => Ok(Self::Import {
+                section: section(part, usage)?,
+                file: file.into(),
+                restricted: on("restricted"),
+            }),
+            ("export", [part, file @ ..]) if file.len() < 2 => Ok(Self::Export {
+                section: section(part, usage)?,
+                file: file.first().map(PathBuf::from),
+            }),
+            ("run", [recipe]) => Ok(Self::Run {
+                recipe: recipe.clone(),
+            }),
+            ("exec", words @ [_, ..]) => Ok(Self::Exec {
+                expression: words.join(" "),
             }),
             ("write", []) => {
                 let remark = given.into_iter().find(|(name, _)| *name == "remark");
@@ -120,9 +175,21 @@ impl Command {
             Self::Set { name, .. } => format!("set {name}"),
             Self::Unset { name, .. } => format!("unset {name}"),
             Self::Revert { id } => format!("revert {id}"),
+            Self::Edit { section, .. } => format!("edit {}", section.name()),
+            Self::Import { section, .. } => format!("import {}", section.name()),
+            Self::Run { recipe } => format!("run {recipe}"),
             _ => String::new(),
         }
     }
+}
+
+fn section(typed: &str, usage: &'static str) -> Result<Section, Error> {
+    Section::by_name(typed).ok_or(Error::Usage(usage))
+}
+
+/// The names of all commands, for completion.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().map(|(name, ..)| *name)
 }
 
 /// How each command is used, for `help`.

@@ -1,33 +1,52 @@
 //! The dialogue: commands at a prompt, changes in memory until `write`.
 
 use super::command::Command;
+use super::complete::Names;
 use super::session::Session;
 use super::{Error, complain};
 use mta_command::prompt::{Answer, confirm, is_interactive, split};
 use mta_config::ServerRoot;
 use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
-use rustyline::DefaultEditor;
+use rustyline::Editor;
 use rustyline::error::ReadlineError;
+use rustyline::history::DefaultHistory;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 /// Where lines come from: a terminal with editing and history, or a pipe without a prompt.
 enum Lines {
-    Terminal(Box<DefaultEditor>),
+    Terminal(Box<Editor<Names, DefaultHistory>>),
     Pipe,
 }
 
 impl Lines {
     fn open() -> Self {
-        match is_interactive().then(DefaultEditor::new) {
+        match is_interactive().then(Editor::new) {
             Some(Ok(editor)) => Self::Terminal(Box::new(editor)),
             Some(Err(_)) | None => Self::Pipe,
         }
     }
 
     /// The next line; nothing at the end of input.
-    fn next(&mut self, prompt: &str) -> Result<Option<String>, Error> {
+    fn next(&mut self, prompt: &str, session: &Session<'_>) -> Result<Option<String>, Error> {
         match self {
-            Self::Terminal(editor) => match editor.readline(prompt) {
+            Self::Terminal(editor) => {
+                editor.set_helper(Some(Names::of(session)));
+                Self::typed(editor, prompt)
+            }
+            Self::Pipe => {
+                let mut line = String::new();
+                let read = io::stdin().lock().read_line(&mut line)?;
+                Ok((read > 0).then_some(line))
+            }
+        }
+    }
+
+    fn typed(
+        editor: &mut Editor<Names, DefaultHistory>,
+        prompt: &str,
+    ) -> Result<Option<String>, Error> {
+        {
+            match editor.readline(prompt) {
                 Ok(line) => {
                     // A line with a password in it is not remembered.
                     if !line.to_ascii_lowercase().contains("passw") {
@@ -40,11 +59,6 @@ impl Lines {
                 Err(ReadlineError::Eof) => Ok(None),
                 Err(ReadlineError::Io(error)) => Err(error.into()),
                 Err(other) => Err(io::Error::other(other).into()),
-            },
-            Self::Pipe => {
-                let mut line = String::new();
-                let read = io::stdin().lock().read_line(&mut line)?;
-                Ok((read > 0).then_some(line))
             }
         }
     }
@@ -62,7 +76,7 @@ pub(super) fn run(root: &ServerRoot) -> Result<(), Error> {
         } else {
             "msconfig> "
         };
-        let Some(line) = lines.next(prompt)? else {
+        let Some(line) = lines.next(prompt, &session)? else {
             return match scripted && session.is_changed() {
                 true => Err(Error::Dropped),
                 false => Ok(()),

@@ -7,11 +7,14 @@
 
 mod change;
 mod command;
+mod complete;
 mod dialogue;
 mod history;
+mod recipe;
 mod resolve;
 mod session;
 mod show;
+mod text;
 
 use mta_config::ServerRoot;
 use mta_config::fault::LoadFault;
@@ -66,6 +69,37 @@ pub enum Error {
     /// No saved configuration of that number.
     #[error("No saved configuration {0}")]
     NoSaved(String),
+    /// A text that cannot take the place of a part of the configuration; its faults were printed.
+    #[error("{0} error(s); nothing was changed")]
+    Text(usize),
+    /// The editor failed.
+    #[error("{0} failed; nothing was changed")]
+    Editor(String),
+    /// A file that was named, or is edited.
+    #[error("cannot access {}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// No recipe of that name.
+    #[error("No recipe {0}, here or in lib/recipes")]
+    NoRecipe(String),
+    /// A recipe that cannot be carried out; nothing was changed.
+    #[error("{}, {reason}", path.display())]
+    Recipe {
+        /// The recipe.
+        path: PathBuf,
+        /// The line and what is wrong there.
+        reason: String,
+    },
+    /// An expression of `exec` that cannot be evaluated.
+    #[error("{0}")]
+    Expression(String),
+    /// The configuration is kept in legacy files.
+    #[error("{} is a legacy configuration; edit its files, or convert it with configtoxml", .0.display())]
+    Legacy(PathBuf),
     /// The lock is held by somebody for too long.
     #[error("Configuration is being changed by another process")]
     Busy,

@@ -1,12 +1,13 @@
 //! Reading the tree, running commands on it, writing it back.
 
 use super::command::Command;
-use super::{Error, change, history, resolve, show};
+use super::{Error, change, history, recipe, resolve, show, text};
 use crate::{lock, restricted};
 use mta_command::output;
+use mta_config::source::legacy::Section;
 use mta_config::source::schema::Access;
 use mta_config::source::tree::Tree;
-use mta_config::source::{self, save};
+use mta_config::source::{self, Form, save};
 use mta_config::value::{Kind, ValueError};
 use mta_config::{Restricted, ServerRoot};
 use mta_process::privilege::{Identity, PrivilegeError, is_root};
@@ -28,14 +29,30 @@ pub(super) fn once(root: &ServerRoot, command: &Command) -> Result<(), Error> {
         Command::Set { name, .. } | Command::Unset { name, .. } if command.is_for_root() => {
             account(root, command, name)
         }
-        Command::Set { .. } | Command::Unset { .. } | Command::Revert { .. } => {
+        Command::Edit { section, .. } => {
+            // Nobody else waits while somebody thinks in an editor.
+            let mut session = Session::open(root)?;
+            let before = section.print(&session.tree);
+            session.run(command)?;
+            session.write_section(*section, &before, &command.remark())
+        }
+        Command::Set { .. }
+        | Command::Unset { .. }
+        | Command::Import { .. }
+        | Command::Run { .. }
+        | Command::Revert { .. } => {
             let _held = lock::configuration(root)?.ok_or(Error::Busy)?;
             let mut session = Session::for_command(root, command)?;
             session.run(command)?;
-            session.save(&command.remark())
+            if session.changed {
+                session.save(&command.remark())?;
+            }
+            Ok(())
         }
         Command::Write { .. } | Command::Exit | Command::Quit => Ok(()),
         Command::Show { .. }
+        | Command::Export { .. }
+        | Command::Exec { .. }
         | Command::History { .. }
         | Command::Differences { .. }
         | Command::Help { .. } => Session::for_command(root, command)?.run(command),
@@ -45,6 +62,9 @@ pub(super) fn once(root: &ServerRoot, command: &Command) -> Result<(), Error> {
 impl<'r> Session<'r> {
     /// Reads the configuration.
     pub(super) fn open(root: &'r ServerRoot) -> Result<Self, Error> {
+        if Form::of(root) == Form::Legacy {
+            return Err(Error::Legacy(root.imta_cnf()));
+        }
         // The digest comes first: a file that changes in between makes `write` refuse.
         let read = source::digest_of(root);
         let tree = match source::read_tree(root) {
@@ -86,6 +106,11 @@ impl<'r> Session<'r> {
         }
     }
 
+    /// The settings as they are in memory.
+    pub(super) const fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
     /// Whether there are changes that were not written.
     pub(super) const fn is_changed(&self) -> bool {
         self.changed
@@ -122,6 +147,25 @@ impl<'r> Session<'r> {
                 let view = show::view(&self.tree, self.accounts.as_ref(), patterns)?;
                 output::show(&view, *json);
             }
+            Command::Edit {
+                section,
+                restricted,
+            } => self.changed |= text::edit(&mut self.tree, self.root, *section, *restricted)?,
+            Command::Import {
+                section,
+                file,
+                restricted,
+            } => {
+                let tree = &mut self.tree;
+                self.changed |= text::import(tree, self.root, *section, file, *restricted)?;
+            }
+            Command::Export { section, file } => {
+                text::export(&self.tree, *section, file.as_deref())?;
+            }
+            Command::Run { recipe } => {
+                self.changed |= recipe::run(&mut self.tree, self.root, recipe)?;
+            }
+            Command::Exec { expression } => recipe::exec(&self.tree, self.root, expression)?,
             Command::Write { remark } => self.write(remark)?,
             Command::History { json } => output::show(&history::saved(self.root)?, *json),
             Command::Differences { ids } => {
@@ -151,6 +195,32 @@ impl<'r> Session<'r> {
         self.read = source::digest_of(self.root);
         self.changed = false;
         Ok(())
+    }
+
+    /// Writes a part that was edited. Somebody else may have changed another part meanwhile, and
+    /// that change stays.
+    fn write_section(&mut self, section: Section, before: &str, remark: &str) -> Result<(), Error> {
+        if !self.changed {
+            return Ok(());
+        }
+        let _held = lock::configuration(self.root)?.ok_or(Error::Busy)?;
+        if source::digest_of(self.root) != self.read {
+            let mut fresh = Self::open(self.root)?;
+            if section.print(&fresh.tree) != before {
+                return Err(Error::Changed);
+            }
+            fresh.tree.retain(|entry| !section.holds(&entry.path));
+            for entry in self.tree.entries() {
+                if section.holds(&entry.path) {
+                    for setting in &entry.settings {
+                        let path = entry.path.clone();
+                        fresh.tree.append(entry.scope, path, setting.clone());
+                    }
+                }
+            }
+            self.tree = fresh.tree;
+        }
+        self.save(remark)
     }
 
     /// Writes the tree; the lock is held.
@@ -383,5 +453,29 @@ mod tests {
         once(&root, &command("set mm_debug five")).unwrap_err();
         assert_eq!(source::digest_of(&root), before);
         assert_eq!(save::history(&root).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn an_edited_part_keeps_what_others_changed_elsewhere() {
+        let (_directory, root) = root();
+        once(&root, &command("set mapping:T.rule a $Y")).unwrap();
+        let edited = |others: &str| {
+            let mut session = Session::open(&root).unwrap();
+            let before = Section::Mappings.print(&session.tree);
+            let rule = ["mapping:T.rule".to_owned(), "b $N".to_owned()];
+            change::set(&mut session.tree, &rule[0], &rule[1..], false).unwrap();
+            session.changed = true;
+            once(&root, &command(others)).unwrap();
+            session.write_section(Section::Mappings, &before, "edit mappings")
+        };
+        edited("set mm_debug 5").unwrap();
+        assert_eq!(
+            value(&root, "mta.mm_debug"),
+            Some(Content::Text("5".into()))
+        );
+        let (tree, _) = source::read_tree(&root).unwrap();
+        assert_eq!(Section::Mappings.print(&tree), "T\n\n  a  $Y\n  b  $N\n");
+        let refused = edited("set mapping:T.rule c $Y").unwrap_err();
+        assert!(matches!(refused, Error::Changed));
     }
 }

@@ -188,6 +188,8 @@ fn config() -> Config {
         delivery: mta_config::delivery::parse(MtaOption::DeliveryOptions.row().default).0,
         dispatcher: DispatcherOptions::default(),
         job_controller: JobControllerOptions {
+            default_pool: "DEFAULT".into(),
+            first_class_counts: false,
             debug: 0,
             max_cache_messages: 100_000,
             synch_time: SynchTime::DEFAULT,

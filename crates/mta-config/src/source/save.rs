@@ -6,7 +6,7 @@ use super::{schema, xml};
 use crate::paths::ServerRoot;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -26,6 +26,64 @@ pub fn directory(config: &Path, path: &Path) -> io::Result<()> {
         .mode(0o700)
         .create(path)?;
     own_like(config, path)
+}
+
+/// Makes what is missing of the directories of a server root, and gives them to `owner` (user and
+/// group) if one is named: `data` and all below 0700, `config` open for looking in.
+///
+/// # Errors
+/// The directory, and what the system says.
+pub fn lay_out(root: &ServerRoot, owner: Option<(u32, u32)>) -> Result<(), (PathBuf, io::Error)> {
+    let private = [
+        root.data(),
+        root.queue(),
+        root.log(),
+        root.tmp(),
+        root.store(),
+        root.db(),
+        root.config().join("compiled"),
+        root.old_configs(),
+    ];
+    let give = |path: &Path| match owner {
+        Some((user, group)) => std::os::unix::fs::lchown(path, Some(user), Some(group)),
+        None => Ok(()),
+    };
+    let make = |path: &Path, mode: u32| {
+        match fs::DirBuilder::new().mode(mode).create(path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+        give(path)
+    };
+    make(&root.config(), 0o755).map_err(|error| (root.config(), error))?;
+    for path in private {
+        make(&path, 0o700).map_err(|error| (path.clone(), error))?;
+    }
+    // `ROOT/log` leads to the logs.
+    let link = root.root().join("log");
+    let linked = || {
+        if fs::symlink_metadata(&link).is_err() {
+            std::os::unix::fs::symlink("data/log", &link)?;
+            give(&link)?;
+        }
+        Ok(())
+    };
+    linked().map_err(|error| (link.clone(), error))
+}
+
+/// Makes the directories of a legacy root that has none yet: nobody runs `configure` there.
+///
+/// # Errors
+/// As [`lay_out`].
+pub fn prepare_legacy(
+    root: &ServerRoot,
+    owner: Option<(u32, u32)>,
+) -> Result<(), (PathBuf, io::Error)> {
+    if super::Form::of(root) == super::Form::Legacy && !root.data().exists() {
+        lay_out(root, owner)?;
+    }
+    Ok(())
 }
 
 /// Writes a file aside, syncs and renames it, and syncs the directory. It gets mode 0600 and the

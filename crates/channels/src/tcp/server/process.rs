@@ -110,6 +110,21 @@ pub fn run(arguments: Arguments) -> Result<(), Error> {
     start::prepare();
     let root = ServerRoot::new(start::server_root()?);
     crate::master::become_server_user(&root)?;
+    // Until the service is known there is no other log than the program's own.
+    let mut log = Arc::new(ProgramLog::on_demand(&root.log(), PROGRAM));
+    let outcome = serve_service(root, arguments, &mut log);
+    if let Err(error) = &outcome {
+        // Standard error of a server process is nobody's to read.
+        log.write(&format!("%IMTA-F-NOSTART, {}", with_causes(error)));
+    }
+    outcome
+}
+
+fn serve_service(
+    root: ServerRoot,
+    arguments: Arguments,
+    own_log: &mut Arc<ProgramLog>,
+) -> Result<(), Error> {
     let named = arguments
         .service
         .or_else(|| std::env::var(SERVICE_VARIABLE).ok());
@@ -121,6 +136,7 @@ pub fn run(arguments: Arguments) -> Result<(), Error> {
         .cloned()
         .ok_or(Error::UnknownService(service))?;
     let log = Arc::new(ProgramLog::on_demand(&root.log(), &log_name(&service)));
+    own_log.clone_from(&log);
     write_panics_down(&log);
     let end = ServerEnd::from_stdin()?;
     let (server, ended) = Server::new(root, config, &service, &log, end)?;

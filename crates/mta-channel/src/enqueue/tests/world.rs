@@ -349,6 +349,8 @@ pub(super) fn alias(name: &str, values: &[&str]) -> AliasEntry {
 
 fn job_controller() -> mta_config::pool::JobControllerOptions {
     mta_config::pool::JobControllerOptions {
+        default_pool: "DEFAULT".into(),
+        first_class_counts: false,
         debug: 0,
         max_cache_messages: 100_000,
         synch_time: mta_config::window::SynchTime::DEFAULT,

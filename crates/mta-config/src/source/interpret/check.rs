@@ -77,7 +77,11 @@ fn hosts(sheet: &Sheet, findings: &mut Findings<'_>) {
             |item| item.text().trim().to_owned(),
         );
         if !host.is_empty() && !seen.insert(fold(&host)) {
-            findings.fault(FaultKind::DuplicateHost, &host, official.or(group.anywhere()));
+            findings.fault(
+                FaultKind::DuplicateHost,
+                &host,
+                official.or(group.anywhere()),
+            );
         }
         let extra = group.items.iter();
         for item in extra.filter(|item| item.name == "additional_host_names") {

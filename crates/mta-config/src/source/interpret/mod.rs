@@ -7,8 +7,8 @@ mod languages;
 mod processes;
 mod sheet;
 
-use super::{Form, Sources};
 use super::tree::{Content, File, Tree};
+use super::{Form, Sources};
 use crate::channel::Channel;
 use crate::config::{Config, ImageIdentity, Restricted};
 use crate::fault::{FaultKind, LoadFault, Origin, Warning, WarningKind};
@@ -139,7 +139,9 @@ pub(super) fn overlay(
         let group = sheet.channels.get(channel.name().as_str());
         let items = group.map(|group| group.options.as_slice());
         let items = items.unwrap_or_default().iter();
-        items.map(|item| (item.name.to_ascii_uppercase(), item.text())).collect()
+        items
+            .map(|item| (item.name.to_ascii_uppercase(), item.text()))
+            .collect()
     };
     let channels = config.channels.iter();
     let channels: Vec<Channel> = channels

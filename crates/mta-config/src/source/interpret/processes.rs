@@ -4,7 +4,9 @@ use super::Findings;
 use super::sheet::{Group, Item, Sheet};
 use crate::config::Restricted;
 use crate::fault::{FaultKind, WarningKind};
-use crate::pool::{DEFAULT_POOL, ChannelClass, JobControllerOptions, Pool, PriorityWindows, Stress};
+use crate::pool::{
+    ChannelClass, DEFAULT_POOL, JobControllerOptions, Pool, PriorityWindows, Stress,
+};
 use crate::service::{DispatcherOptions, Service};
 use crate::source::Form;
 use crate::source::fields::{self, Field};

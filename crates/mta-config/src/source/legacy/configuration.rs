@@ -183,7 +183,11 @@ fn put_hosts(tree: &mut Tree, block: &Block<'_>, findings: &mut Findings) {
 fn add_words(words: &mut Vec<Word>, more: Vec<Word>) {
     for word in more {
         if let Some(option) = word.option {
-            words.retain(|earlier| !earlier.option.is_some_and(|earlier| option.overrides(earlier)));
+            words.retain(|earlier| {
+                !earlier
+                    .option
+                    .is_some_and(|earlier| option.overrides(earlier))
+            });
         } else if word.name != "group_ids" {
             words.retain(|earlier| earlier.name != word.name);
         }
@@ -205,7 +209,11 @@ fn words(tokens: &mut Tokens, line: &Line, channel: &str, findings: &mut Finding
             }
             None => {
                 if channel == "defaults" || channel == "nodefaults" {
-                    findings.warn(WarningKind::GroupWord, &format!("{channel} {}", token.text), line);
+                    findings.warn(
+                        WarningKind::GroupWord,
+                        &format!("{channel} {}", token.text),
+                        line,
+                    );
                     continue;
                 }
                 ("group_ids".to_owned(), Content::Text(token.text))
@@ -259,7 +267,9 @@ impl Tokens {
                 1
             }
             Kind::Numbers(_) => self.count(|token| is_number(&token.text)),
-            Kind::Periods => self.count(|token| token.quoted || Kind::Periods.read(&token.text).is_ok()),
+            Kind::Periods => {
+                self.count(|token| token.quoted || Kind::Periods.read(&token.text).is_ok())
+            }
             Kind::Texts(fewest, most) => {
                 let mut words = self.list.as_slice().iter();
                 let more = words
@@ -279,14 +289,20 @@ impl Tokens {
     }
 
     fn count(&self, fits: impl Fn(&Token) -> bool) -> usize {
-        self.list.as_slice().iter().take_while(|token| fits(token)).count()
+        self.list
+            .as_slice()
+            .iter()
+            .take_while(|token| fits(token))
+            .count()
     }
 }
 
 fn is_number(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     digits.starts_with(|c: char| c.is_ascii_digit())
-        && digits.chars().all(|c| c.is_ascii_alphanumeric() || c == '%')
+        && digits
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '%')
 }
 
 fn is_keyword(text: &str) -> bool {

@@ -142,7 +142,9 @@ impl Joiner<'_, '_> {
                 }
             }
             match (self.dialect.includes, physical.strip_prefix('<')) {
-                (Some(includes), Some(name)) => self.include(name.trim(), includes, depth, file, number),
+                (Some(includes), Some(name)) => {
+                    self.include(name.trim(), includes, depth, file, number)
+                }
                 _ => {
                     let line = Line {
                         text: physical.to_owned(),

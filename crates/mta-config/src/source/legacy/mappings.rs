@@ -79,8 +79,8 @@ fn name(line: &Line, seen: &mut HashSet<String>, findings: &mut Findings) -> Opt
     } else if !seen.insert(name.to_ascii_lowercase()) {
         fault(FaultKind::DuplicateMapping, &name);
     }
-    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && !name.contains(char::is_control);
+    let is_name =
+        name.starts_with(|c: char| c.is_ascii_alphabetic()) && !name.contains(char::is_control);
     if words.next().is_some() || !is_name {
         fault(FaultKind::BadMappingName, line.text.trim());
     }
@@ -89,10 +89,7 @@ fn name(line: &Line, seen: &mut HashSet<String>, findings: &mut Findings) -> Opt
 
 fn entry(table: &str, line: &Line, tree: &mut Tree) {
     let (pattern, template) = split_entry(&line.text);
-    let path = Path(vec![
-        Segment::of("mapping", table),
-        Segment::plain("rule"),
-    ]);
+    let path = Path(vec![Segment::of("mapping", table), Segment::plain("rule")]);
     let content = Content::Rule(pattern.to_owned(), template.to_owned());
     push(content, path, line, tree);
 }

@@ -17,12 +17,12 @@ mod mappings;
 mod options;
 mod section;
 
-pub use section::Section;
+pub use section::{Parsed, Section};
 
 use super::name::{Path, Scope, Segment};
 use super::tree::{Content, File, Tree};
 use super::{Sources, Text};
-use crate::config::Restricted;
+use crate::config::{Config, Restricted};
 use crate::fault::{FaultKind, LoadFault, Warning, WarningKind};
 use crate::paths::ServerRoot;
 use lines::{ALIASES, CONFIGURATION, Dialect, Line, MAPPINGS, OPTIONS, PLAIN, PROCESSES};
@@ -261,15 +261,46 @@ fn gather(places: &Places, files: &mut Files<'_>, findings: &mut Findings) -> Ga
 }
 
 /// What a legacy configuration says.
-pub(super) struct Legacy {
-    pub(super) tree: Tree,
-    pub(super) sources: Sources,
-    pub(super) faults: Vec<LoadFault>,
-    pub(super) warnings: Vec<Warning>,
+#[derive(Debug)]
+pub struct Legacy {
+    /// Its settings.
+    pub tree: Tree,
+    /// The files.
+    pub sources: Sources,
+    /// What is wrong with the files, each for itself.
+    pub faults: Vec<LoadFault>,
+    /// What is odd about them.
+    pub warnings: Vec<Warning>,
 }
 
-/// Reads all files of `root`.
-pub(super) fn read(root: &ServerRoot) -> Legacy {
+impl Legacy {
+    /// The files that were read, with their text.
+    pub fn files(&self) -> impl Iterator<Item = (&FilePath, &str)> {
+        let texts = self.sources.legacy.iter();
+        texts.map(|text| (text.path.as_path(), text.content.as_str()))
+    }
+
+    /// The configuration that the files make, with what is odd about the whole.
+    ///
+    /// # Errors
+    /// All faults, of the files and of the whole.
+    pub fn interpret(&self, root: &ServerRoot) -> Result<(Config, Vec<Warning>), Vec<LoadFault>> {
+        let mut faults = self.faults.clone();
+        let accounts = super::restricted_or_tailor(root).map_or_else(
+            |fault| {
+                faults.push(fault);
+                Restricted::default()
+            },
+            |(accounts, _)| accounts,
+        );
+        let form = super::Form::Legacy;
+        super::interpret::interpret(&self.tree, &self.sources, accounts, faults, form)
+    }
+}
+
+/// Reads all files of `root`, whether or not there is a Unified Configuration.
+#[must_use]
+pub fn read(root: &ServerRoot) -> Legacy {
     let mut files = Files {
         root,
         texts: Vec::new(),
@@ -287,6 +318,7 @@ pub(super) fn read(root: &ServerRoot) -> Legacy {
     section::conversions(&gathered.conversions, &mut tree);
     processes(&places, &mut tree, &mut files, &mut findings);
     names(&mut tree);
+    tasks(&mut tree);
     let sources = Sources {
         legacy: files.texts,
         in_image,
@@ -315,6 +347,7 @@ pub(super) fn read_processes(root: &ServerRoot, channels: &[String]) -> Legacy {
         tree.push(Scope::Role, path, Content::Novalue.into());
     }
     processes(&places, &mut tree, &mut files, &mut findings);
+    tasks(&mut tree);
     let sources = Sources {
         legacy: files.texts,
         ..Sources::default()
@@ -367,8 +400,39 @@ fn names(tree: &mut Tree) {
     }
 }
 
+/// The tasks that the scheduler has without being told: a legacy configuration has them from
+/// `configutil`, whose defaults these are. A periodic job with the same program takes the place.
+fn tasks(tree: &mut Tree) {
+    let usual = [
+        (
+            "purge",
+            "0 0,4,8,12,16,20 * * * bin/imsimta purge -num=5",
+            "purge",
+        ),
+        ("return_job", "30 0 * * * lib/return_job", "return"),
+    ];
+    for (name, crontab, word) in usual {
+        let known = tree.entries().iter().any(|entry| {
+            matches!(entry.path.segments(), [schedule, _, _] if schedule.name == "schedule")
+                && entry
+                    .settings
+                    .iter()
+                    .any(|s| s.content.line().contains(word))
+        });
+        if !known {
+            let path = Path(vec![
+                Segment::plain("schedule"),
+                Segment::of("task", name),
+                Segment::plain("crontab"),
+            ]);
+            tree.push(Scope::Role, path, Content::Text(crontab.to_owned()).into());
+        }
+    }
+}
+
 /// The accounts of a legacy root without `restricted.cnf`.
-pub(super) fn accounts(root: &ServerRoot) -> Restricted {
+#[must_use]
+pub fn accounts(root: &ServerRoot) -> Restricted {
     let mut files = Files {
         root,
         texts: Vec::new(),
@@ -417,7 +481,6 @@ fn split_entry(text: &str) -> (&str, &str) {
     };
     (pattern, &template[..end])
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -286,7 +286,12 @@ impl Periodic {
             Segment::of("task", &self.name),
             Segment::plain("crontab"),
         ]);
-        put(tree, path, &format!("{schedule} {}", self.command), &self.line);
+        put(
+            tree,
+            path,
+            &format!("{schedule} {}", self.command),
+            &self.line,
+        );
     }
 }
 

@@ -7,15 +7,17 @@
 use super::lines::{ALIASES, CONFIGURATION, Dialect, Line, MAPPINGS, OPTIONS, PLAIN};
 use super::{Files, Findings, aliases, configuration, lines, mappings, options};
 use crate::channel::ChannelOption;
-use crate::fault::{LoadFault, Warning};
+use crate::config::Restricted;
+use crate::fault::{FaultKind, LoadFault, Origin, Warning};
 use crate::paths::ServerRoot;
+use crate::source::interpret;
 use crate::source::name::{Path, Scope, Segment};
 use crate::source::schema;
 use crate::source::tree::{Content, Entry, Setting, Tree};
-use crate::source::{Sources, Text};
+use crate::source::{Form, Sources, Text};
 use crate::value::Kind;
 use std::fmt::Write as _;
-use std::path::Path as FilePath;
+use std::path::{Path as FilePath, PathBuf};
 
 /// Column behind which the words of a channel go on in the next line.
 const WIDTH: usize = 78;
@@ -37,6 +39,17 @@ pub enum Section {
     Conversions,
     /// `option.dat`.
     Options,
+}
+
+/// A section as it was read from a text.
+#[derive(Debug)]
+pub struct Parsed {
+    /// Its settings.
+    pub tree: Tree,
+    /// What the text alone shows to be odd.
+    pub warnings: Vec<Warning>,
+    sources: Sources,
+    name: PathBuf,
 }
 
 impl Section {
@@ -86,7 +99,8 @@ impl Section {
     #[must_use]
     pub fn holds(self, path: &Path) -> bool {
         let group = path.segments().first().map(|group| group.name.as_str());
-        let inside_channel = matches!(path.segments(), [_, options, ..] if options.name == "options");
+        let inside_channel =
+            matches!(path.segments(), [_, options, ..] if options.name == "options");
         match self {
             Self::Rewrites => group == Some("rewrite"),
             // An option file is a file of its own.
@@ -137,7 +151,7 @@ impl Section {
         text: &str,
         name: &FilePath,
         root: &ServerRoot,
-    ) -> Result<(Tree, Vec<Warning>), Vec<LoadFault>> {
+    ) -> Result<Parsed, Vec<LoadFault>> {
         let mut files = Files {
             root,
             texts: Vec::new(),
@@ -166,7 +180,52 @@ impl Section {
         };
         let (faults, warnings) = findings.told(&sources);
         if faults.is_empty() {
-            Ok((tree, warnings))
+            Ok(Parsed {
+                tree,
+                sources,
+                warnings,
+                name: name.to_owned(),
+            })
+        } else {
+            Err(faults)
+        }
+    }
+
+    /// What the text means in the place of what `current` says: what is odd about it.
+    ///
+    /// # Errors
+    /// All faults of the text; those of the other sections count for nothing here.
+    pub fn check(self, parsed: &Parsed, current: &Tree) -> Result<Vec<Warning>, Vec<LoadFault>> {
+        let mut whole = current.clone();
+        whole.retain(|entry| !self.holds(&entry.path));
+        let mut faults = Vec::new();
+        for entry in parsed.tree.entries() {
+            for setting in &entry.settings {
+                whole.push(entry.scope, entry.path.clone(), setting.clone());
+            }
+            if schema::spec(&entry.path).is_err() {
+                faults.extend(entry.settings.iter().map(|setting| LoadFault {
+                    kind: FaultKind::UnknownOption,
+                    name: entry.path.to_string(),
+                    origin: parsed.sources.origin(setting.file, setting.line),
+                }));
+            }
+        }
+        let of_text = |origin: &Origin| origin.file == parsed.name && origin.line.is_some();
+        let sources = &parsed.sources;
+        let accounts = Restricted::default();
+        let (more, mut warnings) =
+            match interpret::interpret(&whole, sources, accounts, Vec::new(), Form::Unified) {
+                Ok((_, warnings)) => (Vec::new(), warnings),
+                Err(faults) => (faults, Vec::new()),
+            };
+        let known: Vec<Origin> = faults.iter().map(|fault| fault.origin.clone()).collect();
+        let more = more.into_iter().filter(|fault| of_text(&fault.origin));
+        faults.extend(more.filter(|fault| !known.contains(&fault.origin)));
+        warnings.retain(|warning| of_text(&warning.origin));
+        warnings.splice(0..0, parsed.warnings.iter().cloned());
+        if faults.is_empty() {
+            Ok(warnings)
         } else {
             Err(faults)
         }
@@ -212,9 +271,10 @@ fn same(path: &Path, old: &[Setting], new: &[Setting]) -> bool {
         schema::is_secret(path) && setting.content == Content::Text(SUPPRESSED.to_owned())
     };
     old.len() == new.len()
-        && old.iter().zip(new).all(|(old, new)| {
-            hidden(new) || old.content.line().trim() == new.content.line().trim()
-        })
+        && old
+            .iter()
+            .zip(new)
+            .all(|(old, new)| hidden(new) || old.content.line().trim() == new.content.line().trim())
 }
 
 /// A channel without an official host name is printed with the one that it has by default.
@@ -234,9 +294,7 @@ fn default_host(channel: &str) -> String {
 
 fn rewrites(entries: &[&Entry]) -> String {
     let settings = entries.iter().flat_map(|entry| &entry.settings);
-    let rules: Vec<(String, String)> = settings
-        .map(|setting| sides(&setting.content))
-        .collect();
+    let rules: Vec<(String, String)> = settings.map(|setting| sides(&setting.content)).collect();
     columns(&rules, "")
 }
 
@@ -417,7 +475,9 @@ fn print_aliases(entries: &[&Entry]) -> String {
                 }
             }
         }
-        let members = settings.iter().filter(|(option, _)| *option == "alias_entry");
+        let members = settings
+            .iter()
+            .filter(|(option, _)| *option == "alias_entry");
         values.extend(members.map(|(_, setting)| setting.content.line()));
         let mut width = name.chars().count() + 2;
         text.push_str(name);

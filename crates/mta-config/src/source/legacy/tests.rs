@@ -67,7 +67,10 @@ fn each_fault_is_told_whole() {
     );
     case(
         "alias twice",
-        &[("imta.cnf", &good), ("aliases", "Jane: a@b\n! x\njane: c@d\n")],
+        &[
+            ("imta.cnf", &good),
+            ("aliases", "Jane: a@b\n! x\njane: c@d\n"),
+        ],
         "Error in mm_init: duplicate aliases found: jane - config/aliases, error line #3\n  jane: c@d",
     );
     case(
@@ -77,30 +80,49 @@ fn each_fault_is_told_whole() {
     );
     case(
         "alias too long",
-        &[("imta.cnf", &good), ("aliases", &format!("{long_alias}: a@b\n"))],
-        &format!("Error in mm_init: alias name is too long: {long_alias} - config/aliases, error line #1\n  {long_alias}: a@b"),
+        &[
+            ("imta.cnf", &good),
+            ("aliases", &format!("{long_alias}: a@b\n")),
+        ],
+        &format!(
+            "Error in mm_init: alias name is too long: {long_alias} - config/aliases, error line #1\n  {long_alias}: a@b"
+        ),
     );
     case(
         "host twice",
-        &[("imta.cnf", "\nl\nmail.example.com\n\ntcp_local\nTCP-daemon\n\ntcp_x\nx-daemon\ntcp-daemon\n")],
+        &[(
+            "imta.cnf",
+            "\nl\nmail.example.com\n\ntcp_local\nTCP-daemon\n\ntcp_x\nx-daemon\ntcp-daemon\n",
+        )],
         "Error in mm_init: duplicate host in channel table: tcp-daemon - config/imta.cnf, error line #10\n  tcp-daemon",
     );
     case(
         "blank line among the rules",
-        &[("imta.cnf", "a.example $U%$D@tcp-daemon\n\nb.example $U%$D@tcp-daemon\nc.example $U%$D@tcp-daemon\nc.example $U%$D@tcp-daemon\n\nl\nmail.example.com\n\ntcp_local\ntcp-daemon\n")],
+        &[(
+            "imta.cnf",
+            "a.example $U%$D@tcp-daemon\n\nb.example $U%$D@tcp-daemon\nc.example $U%$D@tcp-daemon\nc.example $U%$D@tcp-daemon\n\nl\nmail.example.com\n\ntcp_local\ntcp-daemon\n",
+        )],
         "Error in mm_init: first channel is not the local channel: b.example - config/imta.cnf, error line #3\n  b.example $U%$D@tcp-daemon\n\
          Error in mm_init: invalid channel name: b.example - config/imta.cnf, error line #3\n  b.example $U%$D@tcp-daemon\n\
          Error in mm_init: duplicate host in channel table: c.example - config/imta.cnf, error line #5\n  c.example $U%$D@tcp-daemon",
     );
     case(
         "mapping twice",
-        &[("imta.cnf", &good), ("mappings", "T\n\n  a $Y\n\nt\n\n  b $Y\n")],
+        &[
+            ("imta.cnf", &good),
+            ("mappings", "T\n\n  a $Y\n\nt\n\n  b $Y\n"),
+        ],
         "Error in mm_init: duplicate mapping name found: t - config/mappings, error line #5\n  t",
     );
     case(
         "mapping name too long",
-        &[("imta.cnf", &good), ("mappings", &format!("{long_name}\n\n  a $Y\n"))],
-        &format!("Error in mm_init: mapping name is too long: {long_name} - config/mappings, error line #1\n  {long_name}"),
+        &[
+            ("imta.cnf", &good),
+            ("mappings", &format!("{long_name}\n\n  a $Y\n")),
+        ],
+        &format!(
+            "Error in mm_init: mapping name is too long: {long_name} - config/mappings, error line #1\n  {long_name}"
+        ),
     );
     case(
         "entry not indented",
@@ -125,16 +147,26 @@ fn each_fault_is_told_whole() {
     case(
         "extra host too long",
         &[("imta.cnf", &format!("\nl\nmail.example.com {long_host}\n"))],
-        &format!("Error in mm_init: local host alias or proper name too long for system: {long_host} - config/imta.cnf, error line #3\n  mail.example.com {long_host}"),
+        &format!(
+            "Error in mm_init: local host alias or proper name too long for system: {long_host} - config/imta.cnf, error line #3\n  mail.example.com {long_host}"
+        ),
     );
     case(
         "official host too long",
-        &[("imta.cnf", &format!("\nl\nmail.example.com\n\nx\n{long_host}\n"))],
-        &format!("Error in mm_init: official host name is too long: {long_host} - config/imta.cnf, error line #6\n  {long_host}"),
+        &[(
+            "imta.cnf",
+            &format!("\nl\nmail.example.com\n\nx\n{long_host}\n"),
+        )],
+        &format!(
+            "Error in mm_init: official host name is too long: {long_host} - config/imta.cnf, error line #6\n  {long_host}"
+        ),
     );
     case(
         "no official host",
-        &[("imta.cnf", "\nl\nmail.example.com\n\ntcp_x smtp\n\nx-daemon\nyz-daemon\n")],
+        &[(
+            "imta.cnf",
+            "\nl\nmail.example.com\n\ntcp_x smtp\n\nx-daemon\nyz-daemon\n",
+        )],
         "Error in mm_init: no official host name for channel: tcp_x - config/imta.cnf, error line #5\n  tcp_x smtp",
     );
     case(
@@ -149,7 +181,10 @@ fn each_fault_is_told_whole() {
     );
     case(
         "includes without end",
-        &[("imta.cnf", &with_rules("<config/a\n")), ("a", "<config/a\n")],
+        &[
+            ("imta.cnf", &with_rules("<config/a\n")),
+            ("a", "<config/a\n"),
+        ],
         "Error in mm_init: include nesting too deep: config/a - config/a, error line #1\n  <config/a",
     );
     case(
@@ -164,12 +199,18 @@ fn each_fault_is_told_whole() {
     );
     case(
         "space in a rule",
-        &[("imta.cnf", &with_rules("a.example $U%$D@tcp-daemon and more\n"))],
+        &[(
+            "imta.cnf",
+            &with_rules("a.example $U%$D@tcp-daemon and more\n"),
+        )],
         "Error in mm_init: unquoted white space in template: a.example - config/imta.cnf, error line #1\n  a.example $U%$D@tcp-daemon and more",
     );
     case(
         "value",
-        &[("imta.cnf", &good), ("option.dat", "! x\nBLOCK_SIZE=large\n")],
+        &[
+            ("imta.cnf", &good),
+            ("option.dat", "! x\nBLOCK_SIZE=large\n"),
+        ],
         "Error in mm_init: invalid value for MTA option: block_size: expected integer - config/option.dat, error line #2\n  BLOCK_SIZE=large",
     );
     case(
@@ -179,8 +220,14 @@ fn each_fault_is_told_whole() {
     );
     case(
         "channel name too long",
-        &[("imta.cnf", &format!("\nl\nmail.example.com\n\n{}\nx\n", "c".repeat(33)))],
-        &format!("Error in mm_init: channel name is too long: {0} - config/imta.cnf, error line #5\n  {0}", "c".repeat(33)),
+        &[(
+            "imta.cnf",
+            &format!("\nl\nmail.example.com\n\n{}\nx\n", "c".repeat(33)),
+        )],
+        &format!(
+            "Error in mm_init: channel name is too long: {0} - config/imta.cnf, error line #5\n  {0}",
+            "c".repeat(33)
+        ),
     );
     case(
         "channel twice",
@@ -194,7 +241,10 @@ fn each_fault_is_told_whole() {
     );
     case(
         "no option line",
-        &[("imta.cnf", &good), ("dispatcher.cnf", "[SERVICE=SMTP]\nPORT 25\n")],
+        &[
+            ("imta.cnf", &good),
+            ("dispatcher.cnf", "[SERVICE=SMTP]\nPORT 25\n"),
+        ],
         "Error in mm_init: malformed configuration file: PORT 25 - config/dispatcher.cnf, error line #2\n  PORT 25",
     );
     for (what, files, message) in table {
@@ -222,7 +272,10 @@ fn each_warning_is_told_whole() {
             "Warning in mm_init: rewrite rule routes to unknown host: nosuch - config/imta.cnf, error line #1\n  a.example $U%$D@nosuch",
         ),
         (
-            vec![("imta.cnf", good.clone()), ("option.dat", "NO_SUCH=1\n".into())],
+            vec![
+                ("imta.cnf", good.clone()),
+                ("option.dat", "NO_SUCH=1\n".into()),
+            ],
             "Warning in mm_init: unknown MTA option: no_such - config/option.dat, error line #1\n  NO_SUCH=1",
         ),
         (
@@ -230,31 +283,58 @@ fn each_warning_is_told_whole() {
             "Warning in mm_init: unknown keyword on channel taken as group id: l loging - config/imta.cnf, error line #2\n  l loging",
         ),
         (
-            vec![("imta.cnf", "\ndefaults logging\nwhat.is.this\n\nl\nmail.example.com\n".into())],
+            vec![(
+                "imta.cnf",
+                "\ndefaults logging\nwhat.is.this\n\nl\nmail.example.com\n".into(),
+            )],
             "Warning in mm_init: second line ignored after defaults - config/imta.cnf, error line #3\n  what.is.this",
         ),
         (
-            vec![("imta.cnf", good.clone()), ("mappings", "PORT_ACCESS\n  *  $Y\n".into())],
+            vec![
+                ("imta.cnf", good.clone()),
+                ("mappings", "PORT_ACCESS\n  *  $Y\n".into()),
+            ],
             "Warning in mm_init: no blank line after mapping name: PORT_ACCESS - config/mappings, error line #2\n    *  $Y",
         ),
         (
-            vec![("imta.cnf", good.clone()), ("mappings", "SITE\n\n  *  $Y\n".into())],
+            vec![
+                ("imta.cnf", good.clone()),
+                ("mappings", "SITE\n\n  *  $Y\n".into()),
+            ],
             "Warning in mm_init: mapping table not referenced: SITE - config/mappings, error line #3\n    *  $Y",
         ),
         (
-            vec![("imta.cnf", good.clone()), ("job_controller.cnf", "[CHANNEL=tcp_*]\nmaster_command=x\n".into())],
+            vec![
+                ("imta.cnf", good.clone()),
+                (
+                    "job_controller.cnf",
+                    "[CHANNEL=tcp_*]\nmaster_command=x\n".into(),
+                ),
+            ],
             "Warning in mm_init: pool not defined for channel: tcp_local SMTP_POOL - config/imta.cnf, error line #6\n  tcp_local smtp pool SMTP_POOL",
         ),
         (
-            vec![("imta.cnf", good.clone()), ("aliases", "a: [NOSUCH] x, b@c\n".into())],
+            vec![
+                ("imta.cnf", good.clone()),
+                ("aliases", "a: [NOSUCH] x, b@c\n".into()),
+            ],
             "Warning in mm_init: unknown alias option: a [NOSUCH] - config/aliases, error line #1\n  a: [NOSUCH] x, b@c",
         ),
         (
-            vec![("imta.cnf", good.clone()), ("dispatcher.cnf", "[SERVICE=SMTP]\nCOLOUR=blue\n".into())],
+            vec![
+                ("imta.cnf", good.clone()),
+                ("dispatcher.cnf", "[SERVICE=SMTP]\nCOLOUR=blue\n".into()),
+            ],
             "Warning in mm_init: unknown option ignored: dispatcher.service:SMTP.colour - config/dispatcher.cnf, error line #2\n  COLOUR=blue",
         ),
         (
-            vec![("imta.cnf", good), ("job_controller.cnf", "[PERIODIC_JOB=x]\ncommand=y\ntime=/00:07\n".into())],
+            vec![
+                ("imta.cnf", good),
+                (
+                    "job_controller.cnf",
+                    "[PERIODIC_JOB=x]\ncommand=y\ntime=/00:07\n".into(),
+                ),
+            ],
             "Warning in mm_init: periodic job ignored, make it a task of the scheduler: x - config/job_controller.cnf, error line #1\n  [PERIODIC_JOB=x]",
         ),
     ];
@@ -316,11 +396,11 @@ fn lines_go_on_behind_a_backslash() {
 /// The settings of a channel as `name=value`, in the order of the tree.
 fn words(text: &str, channel: &str) -> Vec<String> {
     let root = ServerRoot::new("/nowhere".into());
-    let (tree, _) = Section::Channels
+    let parsed = Section::Channels
         .parse(text, FilePath::new("x"), &root)
         .unwrap();
     let group = Path(vec![Segment::of("channel", channel)]);
-    let entries = tree.entries().iter();
+    let entries = parsed.tree.entries().iter();
     entries
         .filter(|entry| entry.path.starts_with(&group))
         .flat_map(|entry| {
@@ -340,11 +420,20 @@ fn the_later_of_contradicting_words_stays() {
         ("single multiple", &["multiple="]),
         ("maxjobs 5 maxjobs 6", &["maxjobs=6"]),
         ("urgentnotices 1 notices 2 4", &["notices=2 4"]),
-        ("notices 2 4 urgentnotices 1", &["notices=2 4", "urgentnotices=1"]),
+        (
+            "notices 2 4 urgentnotices 1",
+            &["notices=2 4", "urgentnotices=1"],
+        ),
         ("musttlsserver maytls", &["maytls="]),
         ("maytls musttlsserver", &["maytls=", "musttlsserver="]),
-        ("backoff \"pt5m\" \"pt1h\" subdirs 5", &["backoff=pt5m pt1h", "subdirs=5"]),
-        ("wheel MASTER_DEBUG staff", &["group_ids=wheel", "group_ids=staff", "master_debug="]),
+        (
+            "backoff \"pt5m\" \"pt1h\" subdirs 5",
+            &["backoff=pt5m pt1h", "subdirs=5"],
+        ),
+        (
+            "wheel MASTER_DEBUG staff",
+            &["group_ids=wheel", "group_ids=staff", "master_debug="],
+        ),
     ];
     for (typed, expected) in table {
         let mut expected: Vec<String> = expected.iter().map(|w| (*w).to_owned()).collect();

@@ -22,6 +22,12 @@
 //! it asks about each message, and does nothing if nobody can answer, unless `-noconfirm` says
 //! that nothing is to be asked.
 //!
+//! `imsimta crdb` makes a database of a text file, one record a line: key, blanks, value. Where a
+//! database is named, `IMTA_GENERAL_DATABASE`, `IMTA_REVERSE_DATABASE`, `IMTA_FORWARD_DATABASE`,
+//! `IMTA_ALIAS_DATABASE` and `IMTA_DOMAIN_DATABASE` mean those that rules, tables and aliases ask,
+//! in `data/db`. A new one takes the place of the old whole, and every program asks it from then
+//! on. `imsimta calc` evaluates expressions in the language of recipes (msconfig(1)).
+//!
 //! # FILES
 //! `ROOT/config/compiled/config_data` is the compiled configuration, `ROOT/data/queue` holds the
 //! message files, `ROOT/data/log` the logs, `ROOT/data/db/hold_list` the stopped channels. ROOT is
@@ -38,9 +44,10 @@
 //! configuration, or any error line. 2: a daemon that is needed cannot be reached.
 //!
 //! # BUGS
-//! The utilities `calc`, `chbuild`, `counters`, `crdb`, `decode`, `dumpdb`, `kill`, `program`,
-//! `qclean` and `renamedb`, and of `qm` the sub-commands `clean` and `counters`, are not there yet
-//! (`%IMTA-E-NOTYET`); `test -rewrite -filter` names filters and does not evaluate them.
+//! The utilities `counters`, `decode`, `kill`, `program` and `qclean`, and of `qm` the sub-commands
+//! `clean` and `counters`, are not there yet (`%IMTA-E-NOTYET`); `test -rewrite -filter` names
+//! filters and does not evaluate them; `calc` and `test -expression` do without the functions of
+//! filters. Databases are dumped with their keys in lower case, in which they are compared.
 //!
 //! # SEE ALSO
 //! msconfig(1), configure(1), start-msg(8), stop-msg(8), watcher(8), dispatcher(8), job_controller(8)

@@ -2,12 +2,16 @@
 _imsimta() {
   local words=""
   if [ "$COMP_CWORD" -eq 1 ]; then
-    words="cache cnbuild dispatcher find process purge qm qtop refresh reload restart return run shutdown start stop submit test version view help"
+    words="cache calc chbuild cnbuild crdb dispatcher dumpdb find process purge qm qtop refresh reload renamedb restart return run shutdown start stop submit test version view help"
   else
     case ${COMP_WORDS[1]} in
     cache) words="-change -channel= -channel_template= -debug -global -inorder_rebuild -job_limit= -json -master_job= -max_messages= -parallel_rebuild= -recipient -slave_job= -synchronize -template= -thread_depth= -view -walk" ;;
+    calc) words="-debug -from= -input= -message= -mm -mtpriority= -multiple -output= -required -source= -statement= -symbols -system -to= -uav=" ;;
+    chbuild) words="-image_file -maximum -option_file -remove -sizes -statistics" ;;
     cnbuild) words="-image_file -json -maximum -option_file -remove -sizes -statistics -unused" ;;
+    crdb) words="-append -count -dump -duplicates -huge_records -long_records -quoted -remove -statistics -strip_colons" ;;
     dispatcher) words="-json -statistics" ;;
+    dumpdb) words="" ;;
     find) words="-f= -l=" ;;
     process) words="-image -json" ;;
     purge) words="-day= -hour= -num=" ;;
@@ -15,6 +19,7 @@ _imsimta() {
     qtop) words="-content -database -directory_tree -domain_to -from -held -ignore_zz -json -min_count= -subject -threads= -to -top= -verbose" ;;
     refresh) words="" ;;
     reload) words="" ;;
+    renamedb) words="" ;;
     restart) words="" ;;
     return) words="" ;;
     run) words="" ;;
@@ -22,7 +27,7 @@ _imsimta() {
     start) words="" ;;
     stop) words="" ;;
     submit) words="-poll" ;;
-    test) words="-alias_file= -channel -check_expansions -configuration_file= -database= -debug -delivery_receipt -destination_channel= -filter -flags= -from -grey= -image_file -input= -json -local_alias= -mapping -mapping_file= -noreprocess -option_file= -output= -read_receipt -restricted= -rewrite -sender= -source_channel= -table=" ;;
+    test) words="-alias_file= -block -channel -check_expansions -configuration_file= -database= -debug -delivery_receipt -destination_channel= -domain_map -expression -filter -flags= -from -from= -grey= -image -image_file -input= -json -local_alias= -mapping -mapping_file= -match -message= -mm -noreprocess -option_file= -output= -read_receipt -restricted= -rewrite -sender= -source_channel= -table= -time -to= -url" ;;
     version) words="" ;;
     view) words="-f= -l=" ;;
     esac

@@ -18,9 +18,12 @@
 pub mod front;
 
 mod cache;
+mod calc;
+mod chbuild;
 mod cnbuild;
 mod context;
 mod control;
+mod databases;
 mod logs;
 mod process;
 mod qm;

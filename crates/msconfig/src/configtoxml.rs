@@ -124,12 +124,15 @@ impl fmt::Display for Report {
 pub fn run(arguments: &Arguments) -> Result<(), Error> {
     mta_process::start::prepare();
     let root = ServerRoot::new(mta_process::start::server_root()?);
+    possible(&root, arguments)?;
+    take_rights(&root)?;
     let report = convert(&root, arguments)?;
     output::show(&report, arguments.json);
     Ok(())
 }
 
-fn convert(root: &ServerRoot, arguments: &Arguments) -> Result<Report, Error> {
+/// Whether there is something to convert, and nothing in the way.
+fn possible(root: &ServerRoot, arguments: &Arguments) -> Result<(), Error> {
     if Form::of(root) == Form::Unified && !arguments.force {
         let is_there = root.config_xml().exists();
         return Err(if is_there {
@@ -141,7 +144,10 @@ fn convert(root: &ServerRoot, arguments: &Arguments) -> Result<Report, Error> {
     if !root.imta_cnf().exists() && !root.tailor().exists() {
         return Err(Error::NoLegacy(root.imta_cnf()));
     }
-    take_rights(root)?;
+    Ok(())
+}
+
+fn convert(root: &ServerRoot, arguments: &Arguments) -> Result<Report, Error> {
     let held = lock::configuration(root).map_err(at(&root.config()))?;
     let _held = held.ok_or(Error::Busy)?;
     let legacy = source::legacy::read(root);

@@ -36,6 +36,7 @@
 pub mod dequeue;
 pub mod enqueue;
 mod headers;
+pub mod lookups;
 pub mod notify;
 pub mod product;
 pub mod session;

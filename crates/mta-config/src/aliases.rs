@@ -70,6 +70,20 @@ pub struct AliasEntry {
 }
 
 impl AliasEntry {
+    /// An alias of a database: its value holds addresses with commas between them.
+    #[must_use]
+    pub fn of(name: &str, value: &str) -> Self {
+        let values = split_values(value);
+        Self {
+            name: name.to_owned(),
+            values: values
+                .iter()
+                .filter_map(|text| AliasValue::parse(text))
+                .collect(),
+            options: Vec::new(),
+        }
+    }
+
     /// An option of the alias.
     #[must_use]
     pub fn option(&self, name: &str) -> Option<&str> {
@@ -149,25 +163,25 @@ impl Aliases {
         domain: Option<&str>,
         subaddress: Subaddress,
     ) -> Option<&AliasEntry> {
+        let keys = self.keys(local, domain, subaddress);
+        keys.iter().find_map(|key| self.get(key))
+    }
+
+    /// The left sides that are looked for, in their order.
+    #[must_use]
+    pub fn keys(&self, local: &str, domain: Option<&str>, subaddress: Subaddress) -> Vec<String> {
         let locals = local_forms(local, subaddress);
-        let whole = domain.filter(|_| self.domains & WHOLE != 0);
-        let by_whole = whole.and_then(|domain| {
-            locals
-                .iter()
-                .find_map(|local| self.get(&format!("{local}@{domain}")))
-        });
-        let by_local = || {
-            let allowed = self.domains & LOCAL != 0;
-            locals
-                .iter()
-                .filter(|_| allowed)
-                .find_map(|local| self.get(local))
-        };
-        let by_domain = || {
-            let domain = domain.filter(|_| self.domains & WILD != 0)?;
-            self.get(&format!("*@{domain}"))
-        };
-        by_whole.or_else(by_local).or_else(by_domain)
+        let mut keys = Vec::new();
+        if let Some(domain) = domain.filter(|_| self.domains & WHOLE != 0) {
+            keys.extend(locals.iter().map(|local| format!("{local}@{domain}")));
+        }
+        if self.domains & LOCAL != 0 {
+            keys.extend(locals);
+        }
+        if let Some(domain) = domain.filter(|_| self.domains & WILD != 0) {
+            keys.push(format!("*@{domain}"));
+        }
+        keys
     }
 }
 
@@ -178,6 +192,36 @@ impl PartialEq for Aliases {
 }
 
 impl Eq for Aliases {}
+
+/// Splits at commas outside quotes and brackets; empty pieces count for nothing.
+pub(crate) fn split_values(text: &str) -> Vec<String> {
+    let mut values = vec![String::new()];
+    let (mut quoted, mut depth, mut escaped) = (false, 0_i32, false);
+    for c in text.chars() {
+        let plain = !quoted && depth <= 0 && !escaped;
+        if c == ',' && plain {
+            values.push(String::new());
+            continue;
+        }
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => quoted = !quoted,
+            '(' | '[' if !quoted => depth += 1,
+            ')' | ']' if !quoted => depth -= 1,
+            _ => {}
+        }
+        values
+            .last_mut()
+            .expect("one value is always there")
+            .push(c);
+    }
+    values.retain(|value| !value.trim().is_empty());
+    values
+        .into_iter()
+        .map(|value| value.trim().to_owned())
+        .collect()
+}
 
 fn local_forms(local: &str, subaddress: Subaddress) -> Vec<String> {
     let mut forms = vec![local.to_owned()];
@@ -257,5 +301,14 @@ mod tests {
         for (text, value) in table {
             assert_eq!(AliasValue::parse(text), value, "{text}");
         }
+    }
+
+    #[test]
+    fn values_split_at_commas_outside_quotes() {
+        let text = "a@b, \"x, y\"@c,<IMTA_TABLE:list, (note, note) d@e,";
+        assert_eq!(
+            split_values(text),
+            ["a@b", "\"x, y\"@c", "<IMTA_TABLE:list", "(note, note) d@e"]
+        );
     }
 }

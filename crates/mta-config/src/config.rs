@@ -2,6 +2,7 @@
 
 use crate::aliases::Aliases;
 use crate::channel::{Channel, ChannelOption, Channels};
+use crate::database::TextDatabases;
 use crate::delivery::Clause;
 use crate::fault::{LoadFault, Warning};
 use crate::image::ImageError;
@@ -52,6 +53,8 @@ pub struct Config {
     pub mappings: mta_mapping::Tables,
     /// The aliases; reloadable.
     pub aliases: Aliases,
+    /// The text databases; reloadable.
+    pub texts: TextDatabases,
     /// What `delivery_options` says, read.
     pub delivery: Vec<Clause>,
     /// What the Dispatcher serves.
@@ -85,6 +88,7 @@ impl Config {
     /// # Errors
     /// [`LoadError`] when the image cannot be used, or at the first error of the text.
     pub fn load(root: &ServerRoot) -> Result<Self, LoadError> {
+        crate::charset::check(root)?;
         match crate::image::read(root) {
             Err(ImageError::Missing { .. }) => {}
             Err(other) => return Err(other.into()),
@@ -96,7 +100,7 @@ impl Config {
         }
     }
 
-    /// This configuration with the reloadable part of `new`: mapping tables and aliases. What
+    /// This configuration with the reloadable part of `new`: mapping tables, aliases, text databases. What
     /// lies in the fixed part stays as it is, under its own name (`imsimta reload`).
     #[must_use]
     pub fn reloaded(&self, new: Self) -> Self {
@@ -107,6 +111,7 @@ impl Config {
             },
             mappings: new.mappings,
             aliases: new.aliases,
+            texts: new.texts,
             ..self.clone()
         }
     }

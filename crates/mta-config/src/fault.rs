@@ -26,6 +26,9 @@ pub enum FaultKind {
     /// Files that include each other too deep.
     #[error("include nesting too deep")]
     IncludeTooDeep,
+    /// A line of a text database without a value.
+    #[error("no value for key in text database")]
+    KeyWithoutValue,
     /// An indented line that belongs to no mapping table.
     #[error("mapping entry outside of a table")]
     EntryOutside,
@@ -53,6 +56,9 @@ pub enum FaultKind {
     /// An official host name over 128 octets.
     #[error("official host name is too long")]
     OfficialHostTooLong,
+    /// Character set tables of another version.
+    #[error("error initializing ch_facility compiled character set version mismatch")]
+    CharsetVersion,
     /// A file that is missing or cannot be read.
     #[error("cannot open configuration file")]
     CannotOpen,
@@ -118,6 +124,9 @@ pub enum WarningKind {
     /// A word of a channel that is no option.
     #[error("unknown keyword on channel taken as group id")]
     GroupWord,
+    /// A key that a text database has already; the first counts.
+    #[error("duplicate key in text database ignored")]
+    DuplicateKey,
     /// A line behind `defaults` or `nodefaults` where none belongs.
     #[error("second line ignored after defaults")]
     SecondLineAfterDefaults,

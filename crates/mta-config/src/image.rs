@@ -20,6 +20,7 @@
 use crate::aliases::Aliases;
 use crate::channel::Channels;
 use crate::config::{Config, ImageIdentity, Restricted};
+use crate::database::TextDatabases;
 use crate::delivery::Clause;
 use crate::option::MtaOptions;
 use crate::paths::ServerRoot;
@@ -134,6 +135,7 @@ struct Fixed {
 struct ReloadableRef<'a> {
     mappings: &'a mta_mapping::Tables,
     aliases: &'a Aliases,
+    texts: &'a TextDatabases,
 }
 
 /// [`ReloadableRef`] as it is read.
@@ -141,6 +143,7 @@ struct ReloadableRef<'a> {
 struct Reloadable {
     mappings: mta_mapping::Tables,
     aliases: Aliases,
+    texts: TextDatabases,
 }
 
 fn settings() -> impl bincode::config::Config {
@@ -168,6 +171,7 @@ fn halves(config: &Config) -> Result<(Vec<u8>, Vec<u8>), ImageError> {
     let reloadable = encode(&ReloadableRef {
         mappings: &config.mappings,
         aliases: &config.aliases,
+        texts: &config.texts,
     })?;
     Ok((fixed, reloadable))
 }
@@ -293,6 +297,7 @@ fn assemble(parts: &Parts<'_>) -> Option<Config> {
         rules: fixed.rules,
         mappings: reloadable.mappings,
         aliases: reloadable.aliases,
+        texts: reloadable.texts,
         delivery: fixed.delivery,
         dispatcher: fixed.dispatcher,
         job_controller: fixed.job_controller,

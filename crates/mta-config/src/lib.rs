@@ -30,7 +30,9 @@
 
 pub mod aliases;
 pub mod channel;
+pub mod charset;
 pub mod config;
+pub mod database;
 pub mod delivery;
 pub mod fault;
 pub mod image;
@@ -40,6 +42,7 @@ pub mod period;
 pub mod pool;
 pub mod service;
 pub mod source;
+pub mod table;
 pub mod task;
 pub mod value;
 pub mod window;

@@ -110,6 +110,12 @@ impl ServerRoot {
         self.0.join("config/imta_tailor")
     }
 
+    /// The compiled character set tables.
+    #[must_use]
+    pub fn charset_data(&self) -> PathBuf {
+        self.0.join("config/charset_data")
+    }
+
     /// Accounts; edited by hand.
     #[must_use]
     pub fn restricted(&self) -> PathBuf {

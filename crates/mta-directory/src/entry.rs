@@ -108,6 +108,13 @@ impl Entry {
         }
     }
 
+    /// Every attribute with its value, in the order of the file; names in lower case.
+    pub fn attributes(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.attributes
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// All values of an attribute; its name is given in lower case.
     pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> + use<'a> {
         self.attributes

@@ -26,7 +26,7 @@ pub(crate) struct Index {
     domains: HashMap<String, Arc<Entry>>,
     /// A stored password of the costliest scheme in use, compared with when there is nobody.
     pub(crate) decoy: Option<String>,
-    pub(crate) entries: usize,
+    pub(crate) count: usize,
 }
 
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Index {
     }
 
     fn insert(&mut self, entry: &Arc<Entry>, default_domain: &str) {
-        self.entries += 1;
+        self.count += 1;
         self.by_dn.insert(fold_dn(&entry.dn), Arc::clone(entry));
         match entry.kind {
             Kind::Domain => {
@@ -107,6 +107,21 @@ impl Index {
 
     pub(crate) fn dn(&self, dn: &str) -> Option<&Arc<Entry>> {
         self.by_dn.get(&fold_dn(dn))
+    }
+
+    /// All entries, in no order.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.by_dn.values()
+    }
+
+    /// All domains, sorted by name.
+    pub(crate) fn domains(&self) -> Vec<(String, Arc<Entry>)> {
+        let domains = self.domains.iter();
+        let mut domains: Vec<_> = domains
+            .map(|(name, entry)| (name.clone(), Arc::clone(entry)))
+            .collect();
+        domains.sort_by(|(a, _), (b, _)| a.cmp(b));
+        domains
     }
 
     pub(crate) fn domain(&self, name: &str) -> Option<&Arc<Entry>> {

@@ -23,6 +23,7 @@ pub mod entry;
 mod index;
 pub mod ldif;
 pub mod password;
+pub mod search;
 
 use entry::{Entry, Kind, fold_address, status_in_force};
 pub use index::Found;
@@ -82,6 +83,17 @@ pub enum DirectoryError {
     /// Several entries claim the address. Temporary, as an operator can mend it.
     #[error("several directory entries have the address {0}")]
     Ambiguous(String),
+}
+
+/// Why a search has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SearchError {
+    /// The URL cannot be understood.
+    #[error(transparent)]
+    Url(#[from] search::UrlError),
+    /// The directory cannot tell.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
 }
 
 /// Why a log-in could be neither accepted nor refused.
@@ -265,6 +277,26 @@ impl Directory {
         Ok(self.index()?.and_then(|index| index.dn(dn).cloned()))
     }
 
+    /// The entries that an LDAP URL means, in the order of the file.
+    ///
+    /// # Errors
+    /// [`SearchError`]; only a directory that is not available is temporary.
+    pub fn search(&self, url: &str) -> Result<Vec<search::Match>, SearchError> {
+        let search = search::Search::parse(url)?;
+        Ok(match self.index()? {
+            Some(index) => search.of(&mut index.entries()),
+            None => Vec::new(),
+        })
+    }
+
+    /// All domains by name, with their entries.
+    ///
+    /// # Errors
+    /// [`DirectoryError`], always temporary.
+    pub fn domains(&self) -> Result<Vec<(String, Arc<Entry>)>, DirectoryError> {
+        Ok(self.index()?.map_or_else(Vec::new, |index| index.domains()))
+    }
+
     /// The entry of a domain for which mail is accepted here.
     ///
     /// # Errors
@@ -428,7 +460,7 @@ impl Directory {
             return Loaded::Fault(Some(seen), unreadable(&error));
         }
         match Index::build(&content, &self.default_domain) {
-            Ok(index) if index.entries == 0 => {
+            Ok(index) if index.count == 0 => {
                 let path = self.path.clone();
                 Loaded::Fault(Some(seen), Fault::Empty { path })
             }

@@ -44,6 +44,7 @@ pub use compile_error::{MappingError, Warning, WarningKind};
 pub use expand::ldap_quoted;
 pub use explain::{Event, Silent, Trace};
 pub use flags::Flags;
+pub use matching::match_fields;
 pub use pattern::Pattern;
 pub use table::{Entry, Input, Mapped, Table, Tables};
 pub use template::Template;

@@ -12,6 +12,17 @@ use crate::pattern::{Class, Element};
 /// Steps after which a pattern with a back match is given up.
 const MAX_STEPS: u32 = 200_000;
 
+/// The saved fields of a text that fits a pattern; nothing if it does not fit.
+#[must_use]
+pub fn match_fields(pattern: &Pattern, text: &str) -> Option<Vec<String>> {
+    let mut matcher = Matcher::new(text);
+    let fits = !crate::pattern::is_too_long(text) && matcher.matches(pattern);
+    fits.then(|| {
+        let fields = matcher.fields();
+        fields.map(|field| field.unwrap_or("").to_owned()).collect()
+    })
+}
+
 /// One text, to be tried against patterns one after the other.
 pub(crate) struct Matcher<'t> {
     text: &'t str,

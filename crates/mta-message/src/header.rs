@@ -73,6 +73,18 @@ impl Field {
         &self.raw[colon.map_or(self.raw.len(), |at| at + 1)..]
     }
 
+    /// The field with another value, which stands as it is given behind the colon.
+    #[must_use]
+    pub(crate) fn with_raw_value(&self, value: &[u8]) -> Self {
+        let head = self.raw.len() - self.raw_value().len();
+        let mut raw = self.raw[..head].to_vec();
+        raw.extend_from_slice(value);
+        Self {
+            raw,
+            name_len: self.name_len,
+        }
+    }
+
     /// The value on one line, without blanks at its ends; octets that are not UTF-8 replaced.
     #[must_use]
     pub fn value(&self) -> String {

@@ -17,6 +17,7 @@
 //! assert_eq!(header.to_bytes(), b"Received: from there by here\nSubject: a\n b\nX-Odd:c\n");
 //! ```
 
+pub mod addresses;
 pub mod date;
 pub mod dsn;
 pub mod header;

@@ -72,6 +72,8 @@ pub struct Draft {
     /// Header lines that came when the header was in the file already.
     late: Vec<u8>,
     given_up: bool,
+    /// Most octets that are kept in memory.
+    in_memory: usize,
 }
 
 /// The first plan's file, once the message is too large for memory.
@@ -105,6 +107,17 @@ impl Draft {
             header: None,
             late: Vec::new(),
             given_up: false,
+            in_memory: IN_MEMORY,
+        }
+    }
+
+    /// The draft with a part of the memory that one may have: one of `drafts` that together make
+    /// one message.
+    #[must_use]
+    pub fn sharing_memory(self, drafts: usize) -> Self {
+        Self {
+            in_memory: (IN_MEMORY / drafts.max(1)).max(CHUNK.min(IN_MEMORY)),
+            ..self
         }
     }
 
@@ -139,7 +152,7 @@ impl Draft {
             plan.envelope.priority = priority;
             plan.envelope.message_id = message_id.map(str::to_owned);
         }
-        if header.len() > IN_MEMORY {
+        if header.len() > self.in_memory {
             return self.body(&header);
         }
         self.size = header.len() as u64;
@@ -180,7 +193,7 @@ impl Draft {
         }
         self.given_up = true;
         for piece in part.chunks(CHUNK) {
-            if self.spill.is_none() && self.memory.len() + piece.len() > IN_MEMORY {
+            if self.spill.is_none() && self.memory.len() + piece.len() > self.in_memory {
                 self.spill = Some(self.spill()?);
                 self.flush()?;
                 self.memory.shrink_to(CHUNK);
@@ -199,7 +212,7 @@ impl Draft {
     fn keep(&mut self, piece: &[u8]) {
         let needed = self.memory.len() + piece.len();
         if needed > self.memory.capacity() {
-            let doubled = (2 * self.memory.capacity()).min(IN_MEMORY);
+            let doubled = (2 * self.memory.capacity()).min(self.in_memory);
             let capacity = needed.max(doubled);
             self.memory.reserve_exact(capacity - self.memory.len());
         }
@@ -221,7 +234,35 @@ impl Draft {
     /// [`QueueError::NoSpace`] when the disk is full, [`QueueError::Io`] when it fails,
     /// [`QueueError::NoRecipients`], [`QueueError::Unwritable`] and [`QueueError::Boundary`]
     /// when the message cannot be written as it is.
-    pub fn commit(mut self) -> Result<Vec<Placed>, QueueError> {
+    pub fn commit(self) -> Result<Vec<Placed>, QueueError> {
+        Self::commit_all(vec![self])
+    }
+
+    /// As [`Draft::commit`], for several drafts that together make one message: all of their
+    /// files are safe, or none is left behind.
+    ///
+    /// # Errors
+    /// As [`Draft::commit`].
+    pub fn commit_all(drafts: Vec<Self>) -> Result<Vec<Placed>, QueueError> {
+        let Some(first) = drafts.first() else {
+            return Err(QueueError::NoRecipients);
+        };
+        let queue = first.queue.clone();
+        let mut placed = Vec::new();
+        let mut written = Vec::new();
+        for draft in drafts {
+            draft.finish(&mut placed, &mut written)?;
+        }
+        queue.commit(written)?;
+        Ok(placed)
+    }
+
+    /// Writes whatever is not yet written; nothing is in place.
+    fn finish(
+        mut self,
+        placed: &mut Vec<Placed>,
+        written: &mut Vec<Written>,
+    ) -> Result<(), QueueError> {
         if self.given_up {
             return Err(QueueError::GivenUp);
         }
@@ -235,9 +276,8 @@ impl Draft {
             None => self.write_from_memory()?,
             Some(spill) => self.write_from_spill(spill)?,
         };
-        let queue = self.queue.clone();
-        let mut placed = Vec::with_capacity(files.len());
-        let mut written = Vec::with_capacity(files.len());
+        placed.reserve(files.len());
+        written.reserve(files.len());
         for (plan, fresh) in self.plans.into_iter().zip(files) {
             placed.push(Placed {
                 path: fresh
@@ -252,8 +292,7 @@ impl Draft {
             });
             written.push(fresh.written);
         }
-        queue.commit(written)?;
-        Ok(placed)
+        Ok(())
     }
 
     fn write_from_memory(&mut self) -> Result<Vec<Fresh>, QueueError> {

@@ -155,7 +155,7 @@ impl Rounds<'_> {
         found.break_value()
     }
 
-    /// Tries the rules with one pattern in order, then the one of the domain database.
+    /// Tries the rules with one pattern in order, then those of the domain database.
     fn probe(&mut self, pattern: &str, in_database: bool, matched: &Match<'_>) -> Option<Applied> {
         self.key.clear();
         self.key.push_str(&self.tag);
@@ -163,13 +163,15 @@ impl Rounds<'_> {
         self.key.push_str(pattern);
         let rules = self.rules;
         let places = rules.with_pattern(&self.key);
-        let from_database = in_database
-            .then(|| self.surroundings.domain_rule(&self.key))
-            .flatten();
+        let from_database = if in_database {
+            self.surroundings.domain_rules(&self.key)
+        } else {
+            Vec::new()
+        };
         if self.trace.listens() {
             self.trace.event(Event::Probed {
                 pattern: self.key.clone(),
-                rules: places.len() + usize::from(from_database.is_some()),
+                rules: places.len() + from_database.len(),
             });
         }
         let mut tried = None;
@@ -186,9 +188,10 @@ impl Rounds<'_> {
                 break;
             }
         }
-        if tried.is_none()
-            && let Some(text) = from_database
-        {
+        for text in from_database {
+            if tried.is_some() {
+                break;
+            }
             let pattern = self.key.clone();
             self.tell(|| Event::Tried {
                 number: 0,

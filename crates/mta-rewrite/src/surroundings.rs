@@ -77,10 +77,10 @@ pub trait Surroundings: Callouts {
         None
     }
 
-    /// Template for `pattern` in the domain database.
-    fn domain_rule(&self, pattern: &str) -> Option<String> {
+    /// Templates for `pattern` in the domain database, in the order in which they are tried.
+    fn domain_rules(&self, pattern: &str) -> Vec<String> {
         let _ = pattern;
-        None
+        Vec::new()
     }
 
     /// Whether the directory knows `domain` as local (`$V`, `$Z`).

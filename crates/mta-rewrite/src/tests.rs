@@ -119,8 +119,9 @@ impl Surroundings for World {
         self.traits
     }
 
-    fn domain_rule(&self, pattern: &str) -> Option<String> {
-        self.domains.get(pattern).map(|rule| (*rule).to_owned())
+    fn domain_rules(&self, pattern: &str) -> Vec<String> {
+        let rules = self.domains.get(pattern);
+        rules.map(|rule| (*rule).to_owned()).into_iter().collect()
     }
 
     fn domain_is_local(&self, domain: &str) -> Result<bool, TemporaryFailure> {

@@ -2,11 +2,14 @@
 
 use super::configuration;
 use crate::context::{Context, Outcome};
+use mta_channel::lookups::Lookups;
 use mta_command::message::Message;
 use mta_command::output;
 use mta_command::prompt::{self, Typed, is_interactive};
 use mta_command::switches::Words;
-use mta_mapping::{Event, Flags, Input, NoCallouts, Silent};
+use mta_config::database::Databases;
+use mta_directory::Directory;
+use mta_mapping::{Event, Flags, Input, Silent};
 use serde::Serialize;
 use std::fmt;
 
@@ -60,6 +63,13 @@ pub(super) fn run(context: &Context, words: &Words) -> Outcome {
         let text = format!("no such mapping table: {table}");
         return Err(Message::error("TEST", "NOSUCHTABLE", text).into());
     }
+    let path = context.root.directory();
+    let directory = Directory::open(&path, &config.default_domain, |fault, _| {
+        Message::warning("TEST", "DIRECTORY", fault.to_string()).emit();
+    });
+    // Nothing is changed by asking: a sequence file tells its next number and keeps it.
+    let databases = Databases::of(&context.root).peeking();
+    let lookups = Lookups::new(config, &databases, Some(&directory));
     let answer = |input: &str| {
         let mut steps: Vec<Event> = Vec::new();
         let input = Input {
@@ -68,11 +78,9 @@ pub(super) fn run(context: &Context, words: &Words) -> Outcome {
         };
         let explain = words.is_on("debug", false) || words.is_on("json", false);
         let mapped = if explain {
-            config.mappings.map(&table, &input, &NoCallouts, &mut steps)
+            config.mappings.map(&table, &input, &lookups, &mut steps)
         } else {
-            config
-                .mappings
-                .map(&table, &input, &NoCallouts, &mut Silent)
+            config.mappings.map(&table, &input, &lookups, &mut Silent)
         };
         let view = View {
             output: mapped.output,
@@ -95,7 +103,7 @@ pub(super) fn run(context: &Context, words: &Words) -> Outcome {
 }
 
 /// Asks for a line, with a prompt on a terminal only; nothing at the end of input.
-pub(super) fn ask(question: &str) -> Option<String> {
+pub(crate) fn ask(question: &str) -> Option<String> {
     if !is_interactive() {
         return prompt::read_line();
     }

@@ -1,8 +1,15 @@
 //! `imsimta test`: explanations of what the server would do, made by the functions it asks.
 
 mod addresses;
+mod directory;
+mod image;
 mod mapping;
+mod matching;
 mod rewrite;
+mod time;
+
+pub(crate) use mapping::ask;
+pub(crate) use rewrite::{lines, redirect};
 
 use crate::context::{Context, Failure, Outcome};
 use crate::front::conflict;
@@ -10,7 +17,7 @@ use crate::qm::explained;
 use mta_command::message::Message;
 use mta_command::output;
 use mta_command::switches::{Switch, Value, Verb, Words};
-use mta_config::{Config, image};
+use mta_config::{Config, image as images};
 use std::path::Path;
 
 const IMAGE: Switch = Switch {
@@ -111,6 +118,77 @@ pub(crate) const VERBS: &[Verb] = &[
             TEXT_FILES[3],
         ],
     },
+    Verb {
+        name: "-match",
+        about: "match texts against a mapping pattern",
+        parameters: "[pattern [target...]]",
+        least: 0,
+        most: 1000,
+        switches: &[
+            Switch::flag("match", "this form"),
+            Switch::flag("json", "as JSON"),
+        ],
+    },
+    Verb {
+        name: "-expression",
+        about: "evaluate expressions, with an echo of each",
+        parameters: "",
+        least: 0,
+        most: 0,
+        switches: &[
+            Switch::flag("expression", "this form"),
+            Switch::flag("block", "all lines are one program"),
+            Switch::with("input", "file", "read the expressions there"),
+            Switch::with("output", "file", "write the results there"),
+            Switch::flag("debug", "print how each expression is understood"),
+            Switch::flag("mm", "not available: there are no filters yet"),
+            Switch::with("message", "file", "not available: there are no filters yet"),
+            Switch::with("from", "address", "not available: there are no filters yet"),
+            Switch::with("to", "address", "not available: there are no filters yet"),
+        ],
+    },
+    Verb {
+        name: "-domain_map",
+        about: "look at the domains of the directory",
+        parameters: "",
+        least: 0,
+        most: 0,
+        switches: &[Switch::flag("domain_map", "this form")],
+    },
+    Verb {
+        name: "-url",
+        about: "search the directory by an LDAP URL",
+        parameters: "[ldap-url]",
+        least: 0,
+        most: 1,
+        switches: &[
+            Switch::flag("url", "this form"),
+            Switch::flag("debug", "say what is searched"),
+            Switch::flag("json", "as JSON"),
+        ],
+    },
+    Verb {
+        name: "-time",
+        about: "show a time in seconds since 1970 and as RFC 5322 writes it",
+        parameters: "[time]",
+        least: 0,
+        most: 10,
+        switches: &[
+            Switch::flag("time", "this form"),
+            Switch::flag("json", "as JSON"),
+        ],
+    },
+    Verb {
+        name: "-image",
+        about: "verify the compiled configuration and the databases, every record",
+        parameters: "",
+        least: 0,
+        most: 0,
+        switches: &[
+            Switch::flag("image", "this form"),
+            Switch::flag("json", "as JSON"),
+        ],
+    },
 ];
 
 pub(crate) fn run(context: &Context, typed: &[String]) -> Outcome {
@@ -118,16 +196,31 @@ pub(crate) fn run(context: &Context, typed: &[String]) -> Outcome {
         .iter()
         .filter(|verb| typed.iter().any(|word| means(word, verb.name)))
         .collect();
-    match chosen[..] {
-        [verb] if verb.name == "-rewrite" => rewrite::run(context, &verb.parse(typed)?),
-        [verb] => mapping::run(context, &verb.parse(typed)?),
-        _ => Err(conflict("TEST", "-rewrite, -mapping")),
+    let [verb] = chosen[..] else {
+        let forms: Vec<&str> = VERBS.iter().map(|verb| verb.name).collect();
+        return Err(conflict("TEST", &forms.join(", ")));
+    };
+    let words = verb.parse(typed)?;
+    match verb.name {
+        "-rewrite" => rewrite::run(context, &words),
+        "-mapping" => mapping::run(context, &words),
+        "-match" => matching::run(&words),
+        "-expression" => crate::calc::expression(&words),
+        "-domain_map" => directory::domain_map(context),
+        "-url" => directory::url(context, &words),
+        "-time" => time::run(&words),
+        _ => image::run(context, &words),
     }
 }
 
 /// Whether a word is this form's switch, cut or not.
 fn means(word: &str, form: &str) -> bool {
-    word.len() > 2 && form.starts_with(&word.to_ascii_lowercase())
+    let word = word.to_ascii_lowercase();
+    // Switches of the forms begin with these letters as well.
+    let other = ["-image_file", "-mapping_file"].iter().any(|switch| {
+        word.len() > form.len() && switch.starts_with(word.split('=').next().unwrap_or(&word))
+    });
+    word.len() > 2 && !word.contains('=') && form.starts_with(&word) && !other
 }
 
 /// The configuration that a test reads: the one in force, another image, or the text. What the
@@ -156,7 +249,7 @@ fn configuration<'a>(
         Message::warning("TEST", "NOEFFECT", text).emit();
     }
     if let Some(file) = words.value("image_file") {
-        return match image::read_file(Path::new(file), &context.root) {
+        return match images::read_file(Path::new(file), &context.root) {
             Ok(config) => Ok(other.insert(config)),
             Err(error) => {
                 let text = format!("{file}: {}", explained(&error));

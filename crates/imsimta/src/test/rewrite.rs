@@ -12,6 +12,7 @@ use mta_command::message::Message;
 use mta_command::output;
 use mta_command::switches::Words;
 use mta_config::Config;
+use mta_config::database::Databases;
 use mta_directory::Directory;
 use mta_envelope::address::Address;
 use mta_envelope::envelope::Notify;
@@ -22,6 +23,7 @@ use mta_rewrite::Direction;
 struct Setting<'a> {
     config: &'a Config,
     directory: &'a Directory,
+    databases: &'a Databases,
     source: Source,
     sender: Option<Address>,
     destination: Option<ChannelName>,
@@ -49,9 +51,11 @@ pub(super) fn run(context: &Context, words: &Words) -> Outcome {
         .value("destination_channel")
         .map(|name| named(config, name))
         .transpose()?;
+    let databases = Databases::of(&context.root).peeking();
     let setting = Setting {
         config,
         directory: &directory,
+        databases: &databases,
         source,
         sender,
         destination,
@@ -83,7 +87,7 @@ pub(super) fn run(context: &Context, words: &Words) -> Outcome {
 }
 
 /// Lets everything that is printed from now on go into a file.
-fn redirect(name: &str) -> Outcome {
+pub(crate) fn redirect(name: &str) -> Outcome {
     let refused = |why: String| Message::error("TEST", "OPENOUT", format!("{name}: {why}"));
     let file = std::fs::File::create(name).map_err(|error| refused(error.to_string()))?;
     nix::unistd::dup2_stdout(&file).map_err(|error| refused(error.to_string()))?;
@@ -91,7 +95,7 @@ fn redirect(name: &str) -> Outcome {
 }
 
 /// The lines of a file that hold something.
-fn lines(name: &str) -> Result<Vec<String>, Failure> {
+pub(crate) fn lines(name: &str) -> Result<Vec<String>, Failure> {
     match std::fs::read(name) {
         Ok(content) => {
             let text = String::from_utf8_lossy(&content);
@@ -165,6 +169,7 @@ impl Setting<'_> {
         enqueue::Context {
             config: self.config,
             directory: self.directory,
+            databases: self.databases,
         }
     }
 

@@ -6,6 +6,7 @@ fn root() -> (tempfile::TempDir, ServerRoot) {
     let directory = tempfile::tempdir().unwrap();
     let root = ServerRoot::new(directory.path().to_owned());
     std::fs::create_dir(root.config()).unwrap();
+    std::fs::write(root.restricted(), "user=mailsrv\n").unwrap();
     let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/corpus/legacy");
     for file in std::fs::read_dir(corpus).unwrap() {
         let file = file.unwrap();
@@ -68,7 +69,7 @@ fn what_could_not_be_carried_over_is_told() {
     assert!(!root.imta_cnf().exists() && root.config().join("members.txt").exists());
     assert!(root.config().join("legacy-config/partner.rules").exists());
     // A second time there is nothing to do.
-    let again = convert(&root, &Arguments::default()).unwrap_err();
+    let again = possible(&root, &Arguments::default()).unwrap_err();
     assert!(
         again
             .to_string()

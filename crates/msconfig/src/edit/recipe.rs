@@ -208,7 +208,7 @@ impl<'r> Kitchen<'r> {
     }
 
     /// Adds pairs of pattern and template to a list of rules, at its end or at its beginning.
-    fn rules(&mut self, path: Path, pairs: &Value, in_front: bool, line: usize) -> Answer {
+    fn rules(&mut self, path: &Path, pairs: &Value, in_front: bool, line: usize) -> Answer {
         let Value::List(list) = pairs else {
             return Err(Halt::error("a list of patterns and templates is needed"));
         };
@@ -221,14 +221,14 @@ impl<'r> Kitchen<'r> {
             .collect();
         let name = path.to_string();
         self.change(&name, line, |tree| {
-            let old = tree.get(Scope::Role, &path);
+            let old = tree.get(Scope::Role, path);
             let old = old.map(|entry| entry.settings.clone()).unwrap_or_default();
             let all = if in_front {
                 [new, old].concat()
             } else {
                 [old, new].concat()
             };
-            tree.replace(Scope::Role, &path, all);
+            tree.replace(Scope::Role, path, all);
             Ok(())
         })
     }
@@ -402,15 +402,15 @@ impl Host for Kitchen<'_> {
                     setting.content.line().split_whitespace().next() == Some(text(0))
                 })))
             }
-            ("append_rewrites", [pairs]) => self.rules(rewrite_rules(), pairs, false, line),
-            ("prepend_rewrites", [pairs]) => self.rules(rewrite_rules(), pairs, true, line),
+            ("append_rewrites", [pairs]) => self.rules(&rewrite_rules(), pairs, false, line),
+            ("prepend_rewrites", [pairs]) => self.rules(&rewrite_rules(), pairs, true, line),
             ("delete_rewrites", [_]) => self.remove_rules(&rewrite_rules(), text(0), line),
             ("exists_mapping", [_]) => Ok(Value::truth(self.has_group("mapping", text(0)))),
             ("append_mapping", [table, pairs]) => {
-                self.rules(table_rules(table), pairs, false, line)
+                self.rules(&table_rules(table), pairs, false, line)
             }
             ("prepend_mapping", [table, pairs]) => {
-                self.rules(table_rules(table), pairs, true, line)
+                self.rules(&table_rules(table), pairs, true, line)
             }
             ("delete_mapping", [_]) => {
                 let group = Path(vec![Segment::of("mapping", text(0))]);

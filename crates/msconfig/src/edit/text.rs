@@ -51,7 +51,7 @@ pub(super) fn import(
     })?;
     take(tree, root, section, &text, file, restricted).map_err(|refused| match refused {
         Refused::Faults(faults) => {
-            faults.iter().for_each(|fault| complain_of(fault));
+            faults.iter().for_each(complain_of);
             Error::Text(faults.len())
         }
         Refused::Error(error) => error,

@@ -179,6 +179,7 @@ fn config() -> Config {
         .map(|(pattern, template)| SourceRule::new(pattern, template))
         .collect();
     Config {
+        texts: mta_config::database::TextDatabases::default(),
         identity: ImageIdentity::default(),
         mta: MtaOptions::default(),
         channels: Channels::from(channels),

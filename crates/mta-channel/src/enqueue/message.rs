@@ -10,16 +10,20 @@
 
 use super::fault::over_transaction_limit;
 use super::hints;
+use super::mark;
 use super::refusal::Refusal;
+use super::resolve::Context;
 use super::split::Group;
 use super::transaction::Transaction;
 use crate::headers::{self, Facts, Finished};
 use mta_config::ChannelOption;
 use mta_envelope::envelope::Recipient;
+use mta_envelope::names::ChannelName;
 use mta_envelope::status::Status;
 use mta_log::record::{Action, MessageRecord, Record, transport};
 use mta_message::header::{Collector, Header, Progress};
 use mta_queue::enqueue::{Draft, Placed, Plan};
+use std::collections::HashMap;
 
 /// Memory for a header from outside, in octets. What comes back from a queue of ours has got
 /// lines of ours since, and may have twice as much.
@@ -46,7 +50,8 @@ enum State {
     Header(Collector),
     /// The header as received, and the beginning of the body.
     Early(Header, Vec<u8>),
-    Body(Box<Draft>),
+    /// One draft for all files, or one for those that have the same header.
+    Body(Vec<Draft>),
     Failed(Refusal),
     /// Larger than this limit; how much larger is known at the end.
     TooLarge(u64),
@@ -81,8 +86,10 @@ impl MessageWriter {
             return;
         }
         self.transaction.headers.push(line.to_owned());
-        if let (State::Body(draft), Some(field)) = (&mut self.state, headers::added(line))
-            && let Err(error) = draft.late_header(field.raw())
+        if let (State::Body(drafts), Some(field)) = (&mut self.state, headers::added(line))
+            && let Err(error) = drafts
+                .iter_mut()
+                .try_for_each(|draft| draft.late_header(field.raw()))
         {
             self.state = State::Failed(self.transaction.queue_trouble(&error));
         }
@@ -136,8 +143,9 @@ impl MessageWriter {
                     self.open();
                 }
             }
-            State::Body(draft) => {
-                if let Err(error) = draft.body(octets) {
+            State::Body(drafts) => {
+                let done = drafts.iter_mut().try_for_each(|draft| draft.body(octets));
+                if let Err(error) = done {
                     self.state = State::Failed(self.transaction.queue_trouble(&error));
                 }
             }
@@ -156,11 +164,9 @@ impl MessageWriter {
         }
         self.open();
         let committed = match std::mem::replace(&mut self.state, State::Failed(unfinished())) {
-            State::Body(draft) => {
+            State::Body(drafts) => {
                 let _room = self.transaction.shared.room.take(self.groups.len());
-                draft
-                    .commit()
-                    .map_err(|error| self.transaction.queue_trouble(&error))
+                Draft::commit_all(drafts).map_err(|error| self.transaction.queue_trouble(&error))
             }
             State::Failed(refusal) => Err(refusal),
             State::TooLarge(limit) => Err(over_transaction_limit(self.octets, limit)),
@@ -218,17 +224,73 @@ impl MessageWriter {
         }
         let taken = State::Failed(unfinished());
         if let State::Early(header, body) = std::mem::replace(&mut self.state, taken) {
-            self.state = match self.draft(header, &body) {
-                Ok(draft) => State::Body(draft),
+            self.state = match self.drafts(header, &body) {
+                Ok(drafts) => State::Body(drafts),
                 Err(refusal) => State::Failed(refusal),
             };
         }
     }
 
-    fn draft(&self, header: Header, body: &[u8]) -> Result<Box<Draft>, Refusal> {
+    fn drafts(&mut self, mut header: Header, body: &[u8]) -> Result<Vec<Draft>, Refusal> {
+        self.transaction.authenticate_header(&mut header)?;
+        let headers = self.headers(&header);
+        // Files with the same header share a draft, and lie behind one another from here on.
+        let mut groups = Vec::with_capacity(self.groups.len());
+        let mut shares = Vec::with_capacity(headers.len());
+        for (_, members) in &headers {
+            shares.push(members.len());
+            groups.extend(members.iter().map(|at| self.groups[*at].clone()));
+        }
+        self.groups = groups;
+        let mut drafts = Vec::with_capacity(headers.len());
+        let count = headers.len();
+        let mut first = 0;
+        for ((header, _), share) in headers.into_iter().zip(shares) {
+            let groups = first..first + share;
+            first += share;
+            drafts.push(self.draft(header, body, groups, count)?);
+        }
+        Ok(drafts)
+    }
+
+    /// The header as each channel is to see it, with the places of the files that have it.
+    fn headers(&self, header: &Header) -> Vec<(Header, Vec<usize>)> {
+        let transaction = &self.transaction;
+        let context = Context {
+            config: &transaction.config,
+            directory: &transaction.shared.directory,
+            databases: &transaction.shared.databases,
+        };
+        let mut by_channel: HashMap<&ChannelName, usize> = HashMap::new();
+        let mut headers: Vec<(Header, Vec<usize>)> = Vec::new();
+        for (at, group) in self.groups.iter().enumerate() {
+            if let Some(known) = by_channel.get(&group.channel) {
+                headers[*known].1.push(at);
+                continue;
+            }
+            let mut own = header.clone();
+            mark::addresses_for(context, &transaction.source, &group.channel, &mut own);
+            let known = headers.iter().position(|(header, _)| *header == own);
+            let place = known.unwrap_or_else(|| {
+                headers.push((own, Vec::new()));
+                headers.len() - 1
+            });
+            headers[place].1.push(at);
+            by_channel.insert(&group.channel, place);
+        }
+        headers
+    }
+
+    fn draft(
+        &self,
+        header: Header,
+        body: &[u8],
+        groups: std::ops::Range<usize>,
+        drafts: usize,
+    ) -> Result<Draft, Refusal> {
         let config = &self.transaction.config;
         let all_are = |option| {
-            self.groups.iter().all(|group| {
+            self.groups[groups.clone()].iter().all(|group| {
                 let channel = config.channel(&group.channel);
                 channel.is_some_and(|channel| channel.is(option))
             })
@@ -247,17 +309,19 @@ impl MessageWriter {
             days_of_week: all_are(ChannelOption::Dayofweek),
         };
         let finished = headers::finish(header, &facts)?;
-        let mut draft = self.transaction.shared.queue.draft(self.plans(&finished));
+        let plans = self.plans(&finished, &self.groups[groups]);
+        let queue = &self.transaction.shared.queue;
+        let mut draft = queue.draft(plans).sharing_memory(drafts);
         let id = finished.message_id.as_deref();
         draft
             .whole_header(finished.header, id, finished.priority)
             .and_then(|()| draft.body(body))
             .map_err(|error| self.transaction.queue_trouble(&error))?;
-        Ok(Box::new(draft))
+        Ok(draft)
     }
 
-    fn plans(&self, finished: &Finished) -> Vec<Plan> {
-        self.groups
+    fn plans(&self, finished: &Finished, groups: &[Group]) -> Vec<Plan> {
+        groups
             .iter()
             .map(|group| Plan {
                 channel: group.channel.clone(),

@@ -23,11 +23,15 @@ mod access;
 mod delivery;
 mod expand;
 mod fault;
+mod forward;
 mod hints;
 mod lists;
+mod mark;
 mod message;
+mod originator;
 mod refusal;
 mod resolve;
+mod reverse;
 mod rewriting;
 mod room;
 mod source;
@@ -38,6 +42,7 @@ mod transaction;
 pub use message::{Enqueued, MessageWriter};
 pub use refusal::Refusal;
 pub use resolve::{Context, Destination, Effects, Question, Resolution, resolve};
+pub use reverse::{Moment, Reversal};
 pub use rewriting::{Rewriter, Routed};
 pub use room::OPEN_FILES;
 pub use source::{Checked, MailParams, Peer, Protocol, RcptParams, ReverseName, Source};
@@ -46,6 +51,7 @@ pub use transaction::{Accepted, Transaction, source_limit};
 
 use hints::Hints;
 use jiff::Timestamp;
+use mta_config::database::Databases;
 use mta_config::{ChannelOption, Config, MtaOption, ServerRoot};
 use mta_directory::{Directory, Fault as DirectoryFault};
 use mta_envelope::address::Address;
@@ -97,6 +103,7 @@ struct Shared {
     config: RwLock<Arc<Config>>,
     queue: Queue,
     directory: Directory,
+    databases: Databases,
     log: Writer,
     program_log: Arc<ProgramLog>,
     ids: IdSource,
@@ -151,6 +158,7 @@ impl Enqueuer {
                 config: RwLock::new(config),
                 queue,
                 directory,
+                databases: Databases::of(root),
                 program_log,
                 ids: IdSource::new(),
                 room: Room::new(),
@@ -206,6 +214,12 @@ impl Enqueuer {
     #[must_use]
     pub fn directory(&self) -> &Directory {
         &self.shared.directory
+    }
+
+    /// The databases of the server root.
+    #[must_use]
+    pub fn databases(&self) -> &Databases {
+        &self.shared.databases
     }
 
     /// The transaction log of this process.
@@ -268,6 +282,7 @@ impl Enqueuer {
         let context = Context {
             config: &config,
             directory: &self.shared.directory,
+            databases: &self.shared.databases,
         };
         resolve(context, question, trace)
     }

@@ -17,6 +17,8 @@ use super::refusal::Refusal;
 use super::rewriting::{Rewriter, Routed};
 use super::source::{Checked, RcptParams, ReverseName, Source};
 use super::trace::{Step, Trace, tell};
+use crate::lookups::Lookups;
+use mta_config::database::Databases;
 use mta_config::{Channel, ChannelOption, Config};
 use mta_directory::Directory;
 use mta_envelope::address::Address;
@@ -33,6 +35,16 @@ pub struct Context<'a> {
     pub config: &'a Config,
     /// Who exists.
     pub directory: &'a Directory,
+    /// The databases of the server root.
+    pub databases: &'a Databases,
+}
+
+impl<'a> Context<'a> {
+    /// Answers the call-outs of templates.
+    #[must_use]
+    pub const fn lookups(&self) -> Lookups<'a> {
+        Lookups::new(self.config, self.databases, Some(self.directory))
+    }
 }
 
 /// Where does this recipient's mail go?

@@ -4,6 +4,7 @@ use super::fault::Fault;
 use super::refusal::Refusal;
 use super::resolve::Context;
 use super::trace::{RewriteSteps, Step, Trace, tell};
+use mta_config::database::Kind;
 use mta_config::{ChannelOption, MtaOption};
 use mta_envelope::address::Address;
 use mta_envelope::names::ChannelName;
@@ -136,21 +137,28 @@ pub(super) struct World<'a> {
 }
 
 impl Callouts for World<'_> {
+    fn database(&self, key: &str) -> Result<Option<String>, TemporaryFailure> {
+        self.context.lookups().database(key)
+    }
+
     fn domain_attribute(
         &self,
         domain: &str,
         attribute: &str,
     ) -> Result<Option<String>, TemporaryFailure> {
-        let entry = self
-            .context
-            .directory
-            .domain(domain)
-            .map_err(|_| TemporaryFailure)?;
-        Ok(entry.and_then(|entry| match attribute {
-            "_domain_name_" | "_canonical_name_" => Some(domain.to_lowercase()),
-            "_domain_dn_" | "_base_dn_" => Some(entry.dn.clone()),
-            name => entry.first(&name.to_lowercase()).map(str::to_owned),
-        }))
+        self.context.lookups().domain_attribute(domain, attribute)
+    }
+
+    fn url(&self, url: &str) -> Result<Option<String>, TemporaryFailure> {
+        self.context.lookups().url(url)
+    }
+
+    fn sequence(&self, file: &str) -> Option<u64> {
+        self.context.lookups().sequence(file)
+    }
+
+    fn chance(&self, percent: f64) -> bool {
+        self.context.lookups().chance(percent)
     }
 }
 
@@ -181,6 +189,19 @@ impl Surroundings for World<'_> {
             no_rules: is(ChannelOption::Norules),
             bang_over_percent: is(ChannelOption::Bangoverpercent),
         }
+    }
+
+    fn domain_rules(&self, pattern: &str) -> Vec<String> {
+        let context = self.context;
+        if !context.config.mta.flag(MtaOption::UseDomainDatabase) {
+            return Vec::new();
+        }
+        // A database that cannot be read has no rules; what it would have said shows as unknown
+        // hosts, and the file's fault in imsimta test -image.
+        context
+            .databases
+            .all(Kind::Domain, pattern)
+            .unwrap_or_default()
     }
 
     fn domain_is_local(&self, domain: &str) -> Result<bool, TemporaryFailure> {

@@ -2,7 +2,9 @@
 
 use super::access;
 use super::fault::{Fault, over_transaction_limit};
+use super::mark;
 use super::message::MessageWriter;
+use super::originator;
 use super::refusal::Refusal;
 use super::resolve::{Context, Question, Resolution, default_host, resolve};
 use super::rewriting::Rewriter;
@@ -17,6 +19,7 @@ use mta_envelope::envelope::{Envelope, Notify, Pending, Priority, Recipient};
 use mta_envelope::names::ChannelName;
 use mta_envelope::status::Status;
 use mta_log::record::{Action, MessageRecord, Record};
+use mta_message::header::Header;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,6 +79,7 @@ impl Transaction {
         let context = Context {
             config: &config,
             directory: &enqueuer.shared.directory,
+            databases: &enqueuer.shared.databases,
         };
         let size_limit = source_limit(&config, &source.channel);
         if let (Some(size), Some(limit)) = (params.size, size_limit)
@@ -168,6 +172,7 @@ impl Transaction {
         let context = Context {
             config: &config,
             directory: &shared.directory,
+            databases: &shared.databases,
         };
         let question = Question {
             source: &source,
@@ -447,7 +452,7 @@ impl Transaction {
                 .envelope_id
                 .clone()
                 .unwrap_or_else(|| self.id.clone()),
-            sender: group.sender.clone().unwrap_or_else(|| self.sender.clone()),
+            sender: self.sender_of(group),
             ret: self.params.ret,
             source_channel: self.source.channel.clone(),
             source_system: self.source.system(),
@@ -460,6 +465,47 @@ impl Transaction {
             deferred_until: None,
             recipients: group.recipients.clone(),
         }
+    }
+
+    /// `authrewrite`: what the header says of the originator, against who is known.
+    ///
+    /// # Errors
+    /// The refusal that AUTH_REWRITE wants.
+    pub(super) fn authenticate_header(&mut self, header: &mut Header) -> Result<(), Refusal> {
+        // What comes back from a queue of ours was checked when it came.
+        if self.source.reprocessing {
+            return Ok(());
+        }
+        let context = Context {
+            config: &self.config,
+            directory: &self.shared.directory,
+            databases: &self.shared.databases,
+        };
+        let sender = self.sender.as_ref();
+        let verdict = originator::check(context, &self.source, sender, header)?;
+        if let Some(sender) = verdict.sender {
+            self.sender = Some(sender);
+        }
+        Ok(())
+    }
+
+    /// The envelope From of one file: a list's, or the message's as the channel is to see it.
+    fn sender_of(&self, group: &Group) -> Option<Address> {
+        if let Some(sender) = &group.sender {
+            return sender.clone();
+        }
+        let context = Context {
+            config: &self.config,
+            directory: &self.shared.directory,
+            databases: &self.shared.databases,
+        };
+        let sender = self.sender.as_ref()?;
+        Some(mark::sender_for(
+            context,
+            &self.source,
+            &group.channel,
+            sender,
+        ))
     }
 
     /// Who is known to have sent it. AUTH= of a client that has not authenticated proves nothing

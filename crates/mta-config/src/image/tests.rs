@@ -45,6 +45,7 @@ fn config() -> Config {
         options: vec![("blocklimit".into(), "5".into())],
     };
     Config {
+        texts: TextDatabases::default(),
         identity: ImageIdentity::default(),
         mta,
         channels: vec![channel.finish(None)].into(),
@@ -160,8 +161,8 @@ fn the_layout_changes_only_with_its_version() {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    let golden = "e8b94cf5a223dd2f6e212e001bff994248f4754f4f69dbe83841772d163f5f12";
-    assert_eq!((FORMAT, digest.as_str()), (1, golden));
+    let golden = "0887d7b99ce0049715301a51a280637da6c0b6d7fd3f7d6e6cc9f843f101eafe";
+    assert_eq!((FORMAT, digest.as_str()), (2, golden));
 }
 
 #[test]

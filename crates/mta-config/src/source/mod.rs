@@ -20,6 +20,7 @@ pub use restricted::{read_restricted, write_restricted};
 pub use unused::unused;
 
 use crate::config::{Config, Restricted};
+use crate::database::Kind;
 use crate::fault::{FaultKind, LoadFault, Origin, Warning};
 use crate::paths::ServerRoot;
 use std::path::{Path as FilePath, PathBuf};
@@ -44,12 +45,24 @@ pub struct Sources {
     config: Text,
     pass: Text,
     restricted: Text,
+    /// The text databases that are in use.
+    databases: Vec<Database>,
     /// The files of a legacy configuration.
     legacy: Vec<Text>,
     /// How many of these, from the first, go into an image.
     in_image: usize,
     /// When reading them began.
     begun: Option<SystemTime>,
+}
+
+/// A text database as it was read.
+#[derive(Debug, Clone)]
+struct Database {
+    kind: Kind,
+    path: PathBuf,
+    text: Text,
+    /// Why it could not be read; told if it is in use.
+    fault: Option<LoadFault>,
 }
 
 /// In which form a configuration is kept.
@@ -143,14 +156,20 @@ impl Sources {
     /// What an image of the configuration that they make remembers of them.
     #[must_use]
     pub fn mark(&self) -> Mark {
-        let digest = if self.legacy.is_empty() {
-            let files = [&self.config, &self.pass, &self.restricted];
-            digest(files.map(|text| text.content.as_bytes()))
+        let mut digest = FileDigest::default();
+        if self.is_legacy() {
+            for text in self.legacy.iter().take(self.in_image) {
+                digest.named(&text.path, &text.content);
+            }
         } else {
-            let files = self.legacy.iter().take(self.in_image);
-            let parts = files.flat_map(|text| legacy_parts(&text.path, &text.content));
-            digest(parts.chain([self.restricted.content.as_bytes()]))
-        };
+            digest.add(self.config.content.as_bytes());
+            digest.add(self.pass.content.as_bytes());
+        }
+        digest.add(self.restricted.content.as_bytes());
+        for database in &self.databases {
+            digest.named(&database.path, &database.text.content);
+        }
+        let digest = digest.finish();
         Mark {
             digest,
             begun: self.begun.unwrap_or(SystemTime::UNIX_EPOCH),
@@ -162,33 +181,58 @@ impl Sources {
 #[must_use]
 pub fn digest_of(root: &ServerRoot) -> [u8; 32] {
     let read = |path: PathBuf| std::fs::read(path).unwrap_or_default();
-    if Form::of(root) == Form::Legacy {
-        let texts = legacy::image_texts(root);
-        let restricted = read(root.restricted());
-        let parts = texts
-            .iter()
-            .flat_map(|(path, text)| legacy_parts(path, text));
-        return digest(parts.chain([restricted.as_slice()]));
+    let mut digest = FileDigest::default();
+    match Form::of(root) {
+        Form::Legacy => {
+            for (path, text) in legacy::image_texts(root) {
+                digest.named(&path, &text);
+            }
+        }
+        Form::Unified => {
+            digest.add(&read(root.config_xml()));
+            digest.add(&read(root.xpass_xml()));
+        }
     }
-    let [config, pass, restricted] =
-        [root.config_xml(), root.xpass_xml(), root.restricted()].map(read);
-    digest([config.as_slice(), &pass, &restricted])
+    digest.add(&read(root.restricted()));
+    // Whether they are in use stands in the options: all that are there are in the digest.
+    for (_, path) in database_files(root) {
+        let text = read_file(&path).unwrap_or_default();
+        digest.named(&path, &text.content);
+    }
+    digest.finish()
 }
 
-/// What a digest takes of a legacy file: its name, since another one may say the same, and its
-/// text.
-fn legacy_parts<'t>(path: &'t FilePath, text: &'t str) -> [&'t [u8]; 2] {
-    [path.as_os_str().as_encoded_bytes(), text.as_bytes()]
+/// A digest over files, each with its length.
+#[derive(Default)]
+struct FileDigest(sha2::Sha256);
+
+impl FileDigest {
+    fn add(&mut self, file: &[u8]) {
+        use sha2::Digest;
+        let length = u64::try_from(file.len()).unwrap_or(u64::MAX);
+        self.0.update(length.to_be_bytes());
+        self.0.update(file);
+    }
+
+    /// A file that may be one of several: its name counts, since another one may say the same.
+    fn named(&mut self, path: &FilePath, text: &str) {
+        self.add(path.as_os_str().as_encoded_bytes());
+        self.add(text.as_bytes());
+    }
+
+    fn finish(self) -> [u8; 32] {
+        use sha2::Digest;
+        self.0.finalize().into()
+    }
 }
 
-fn digest<'t>(files: impl IntoIterator<Item = &'t [u8]>) -> [u8; 32] {
-    use sha2::Digest;
-    let mut digest = sha2::Sha256::new();
-    for file in files {
-        digest.update(u64::try_from(file.len()).unwrap_or(u64::MAX).to_be_bytes());
-        digest.update(file);
-    }
-    digest.finalize().into()
+/// The text databases that are there.
+fn database_files(root: &ServerRoot) -> Vec<(Kind, PathBuf)> {
+    let kinds = Kind::ALL.into_iter();
+    kinds
+        .filter_map(|kind| Some((kind, root.config().join(kind.text()?.0))))
+        .filter(|(_, path)| path.exists())
+        .collect()
 }
 
 /// The text files of which an image of `root` is made.
@@ -201,6 +245,7 @@ pub fn files(root: &ServerRoot) -> Vec<PathBuf> {
             texts.map(|(path, _)| path).collect()
         }
     };
+    files.extend(database_files(root).into_iter().map(|(_, path)| path));
     // The accounts of a legacy root may stand in imta_tailor, which is among its files.
     let restricted = root.restricted();
     if Form::of(root) == Form::Unified || restricted.exists() {
@@ -236,7 +281,19 @@ pub fn load_with_sources(
             Restricted::default()
         }
     };
-    let sources = read.sources;
+    let mut sources = read.sources;
+    for (kind, path) in database_files(root) {
+        let (text, fault) = match read_file(&path) {
+            Ok(text) => (text, None),
+            Err(fault) => (Text::default(), Some(fault)),
+        };
+        sources.databases.push(Database {
+            kind,
+            path,
+            text,
+            fault,
+        });
+    }
     let form = Form::of(root);
     let (config, more) = interpret::interpret(&read.tree, &sources, accounts, read.faults, form)?;
     read.warnings.extend(more);

@@ -129,6 +129,7 @@ impl Conversation {
         Context {
             config: &self.config,
             directory: self.enqueuer.directory(),
+            databases: self.enqueuer.databases(),
         }
     }
 

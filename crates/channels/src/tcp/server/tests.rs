@@ -307,6 +307,7 @@ fn addresses_of_both_kinds_choose_the_channel() {
     let context = Context {
         config: &config,
         directory: world.server.enqueuer.directory(),
+        databases: world.server.enqueuer.databases(),
     };
     let initial = config.channel(&world.server.channel).unwrap();
     let table = [

@@ -4,7 +4,8 @@ use super::{Expansion, Found, alias_mark};
 use crate::enqueue::fault::Fault;
 use crate::enqueue::refusal::Refusal;
 use crate::enqueue::trace::{Step, tell};
-use mta_config::aliases::Subaddress;
+use mta_config::aliases::{AliasEntry, Subaddress};
+use mta_config::database::Kind;
 use mta_config::{Channel, ChannelOption, MtaOption};
 use mta_envelope::address::Address;
 
@@ -22,18 +23,69 @@ impl<'a> Expansion<'a, '_> {
             .unwrap_or_else(|| context.config.mta.int(MtaOption::AliasMagic));
         let subaddress = subaddress_rule(channel);
         let mut directory_asked = !context.directory.exists();
-        for digit in magic.to_string().chars() {
+        let magic = magic.to_string();
+        // Where the file is looked at the database is looked at before it, unless the order names
+        // it itself.
+        let names_database = magic.contains('3');
+        for digit in magic.chars() {
             let found = match digit {
                 '6' | '7' | '8' | '9' if !directory_asked => {
                     directory_asked = true;
                     self.in_directory(address, subaddress)?
                 }
+                '3' => self.in_database(address, subaddress)?,
+                '4' if !names_database => match self.in_database(address, subaddress)? {
+                    Found::Nothing => self.in_file(address, subaddress),
+                    found => found,
+                },
                 '4' => self.in_file(address, subaddress),
                 _ => Found::Nothing,
             };
             if !matches!(found, Found::Nothing) {
                 return Ok(found);
             }
+        }
+        Ok(Found::Nothing)
+    }
+
+    /// The alias database (`use_alias_database`), asked for the same forms as the file.
+    fn in_database(
+        &mut self,
+        address: &Address,
+        subaddress: Subaddress,
+    ) -> Result<Found<'a>, Refusal> {
+        let (config, databases) = (self.context.config, self.context.databases);
+        let wanted = config.mta.int(MtaOption::UseAliasDatabase) > 0;
+        if databases.is_missing(&config.mta, Kind::Alias) {
+            let recipient = self.question.recipient;
+            return Err(Fault::AliasTemporary.refuse(config, recipient));
+        }
+        if !wanted || !databases.exists(Kind::Alias) {
+            return Ok(Found::Nothing);
+        }
+        let keys = config
+            .aliases
+            .keys(address.local(), address.domain(), subaddress);
+        for key in keys {
+            let found = databases.look_up(&config.texts, Kind::Alias, &key);
+            let value = found.map_err(|_| {
+                let recipient = self.question.recipient;
+                Fault::AliasTemporary.refuse(config, recipient)
+            })?;
+            tell(self.trace, || Step::Alias {
+                source: "alias database",
+                key: key.clone(),
+                found: value.clone(),
+            });
+            let Some(value) = value else {
+                continue;
+            };
+            let entry = AliasEntry::of(&key, &value);
+            if self.open.contains(&alias_mark(&entry)) {
+                self.recursion = true;
+                continue;
+            }
+            return Ok(Found::Stored(entry));
         }
         Ok(Found::Nothing)
     }

@@ -10,6 +10,7 @@ mod entry;
 mod look_up;
 
 use super::fault::Fault;
+use super::forward::forward;
 use super::refusal::Refusal;
 use super::resolve::{Context, Destination, Question};
 use super::rewriting::{Rewriter, Routed};
@@ -46,6 +47,8 @@ struct Above {
     held: Option<String>,
     sender: Option<Option<Address>>,
     store: StoreOptions,
+    /// FORWARD has been asked for the last time.
+    forwarded: bool,
     /// The address of the user whose mailbox this is; anybody else is what the address says.
     intermediate: Option<Address>,
 }
@@ -54,6 +57,8 @@ struct Above {
 enum Found<'c> {
     Entry(Arc<Entry>, Option<String>),
     Alias(&'c AliasEntry),
+    /// Of the alias database.
+    Stored(AliasEntry),
     Nothing,
 }
 
@@ -127,6 +132,7 @@ impl<'a, 't> Expansion<'a, 't> {
             held: None,
             sender: None,
             store: StoreOptions::default(),
+            forwarded: false,
             intermediate: None,
         };
         self.expand(routed, &above)?;
@@ -203,14 +209,50 @@ impl<'a, 't> Expansion<'a, 't> {
         match found {
             Found::Entry(entry, sub) => self.entry(&entry, sub.as_deref(), &routed.address, above),
             Found::Alias(alias) => self.alias(alias, &routed.address, above),
+            Found::Stored(alias) => self.alias(&alias, &routed.address, above),
             Found::Nothing => {
                 // Where every address is looked up, coming out of a list is not enough: the
                 // member itself must be known. One that is being expanded is.
                 let mut above = above.clone();
                 above.via_alias &= !looks_up || std::mem::take(&mut self.recursion);
-                self.destination(routed, channel, &above)
+                self.forwarded(routed, channel, &above)
             }
         }
+    }
+
+    /// FORWARD and the forward database, then the destination.
+    fn forwarded(
+        &mut self,
+        routed: &Routed,
+        channel: Option<&Channel>,
+        above: &Above,
+    ) -> Result<(), Refusal> {
+        if above.forwarded {
+            return self.destination(routed, channel, above);
+        }
+        let found = forward(self.context, self.question, routed, self.trace);
+        let found = found.map_err(|_| {
+            let recipient = self.question.recipient;
+            Fault::AliasTemporary.refuse(self.context.config, recipient)
+        })?;
+        let Some(forwarded) = found else {
+            return self.destination(routed, channel, above);
+        };
+        let mut below = self.below(above, &routed.address);
+        below.store.clone_from(&above.store);
+        below.forwarded = forwarded.last;
+        if forwarded.hold {
+            below.held = Some("held by FORWARD".to_owned());
+        }
+        if forwarded.rewrite {
+            return self.each(&[forwarded.address], &below);
+        }
+        let address = self.read(&forwarded.address)?;
+        let routed = Routed {
+            address: self.complete(address)?,
+            ..routed.clone()
+        };
+        self.destination(&routed, channel, &below)
     }
 
     /// A final address, if its channel takes it.
@@ -341,6 +383,7 @@ impl<'a, 't> Expansion<'a, 't> {
             held: above.held.clone(),
             sender: above.sender.clone(),
             store: StoreOptions::default(),
+            forwarded: above.forwarded,
             intermediate: Some(address.clone()),
         }
     }

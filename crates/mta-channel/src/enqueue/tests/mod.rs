@@ -1,5 +1,6 @@
 //! The enqueue path against a whole configuration.
 
+mod changes;
 mod messages;
 mod routes;
 mod world;

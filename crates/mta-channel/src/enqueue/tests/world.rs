@@ -294,6 +294,7 @@ pub(crate) fn config() -> Config {
         mappings.insert(name, &entries).unwrap();
     }
     Config {
+        texts: mta_config::database::TextDatabases::default(),
         identity: ImageIdentity::default(),
         mta: MtaOptions::default(),
         channels: channels(CHANNELS),

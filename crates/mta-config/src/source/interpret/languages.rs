@@ -2,7 +2,7 @@
 
 use super::Findings;
 use super::sheet::{Group, Item, Sheet};
-use crate::aliases::{AliasEntry, AliasValue, Aliases};
+use crate::aliases::{AliasEntry, AliasValue, Aliases, split_values};
 use crate::fault::{FaultKind, WarningKind};
 use crate::option::{MtaOption, MtaOptions};
 use crate::source::tree::Content;
@@ -162,48 +162,4 @@ fn values(group: &Group, item: &Item, entry: &mut AliasEntry, findings: &mut Fin
         }
     }
     all
-}
-
-/// Splits at commas outside quotes and brackets; empty pieces count for nothing.
-fn split_values(text: &str) -> Vec<String> {
-    let mut values = vec![String::new()];
-    let (mut quoted, mut depth, mut escaped) = (false, 0_i32, false);
-    for c in text.chars() {
-        let plain = !quoted && depth <= 0 && !escaped;
-        if c == ',' && plain {
-            values.push(String::new());
-            continue;
-        }
-        match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            '"' => quoted = !quoted,
-            '(' | '[' if !quoted => depth += 1,
-            ')' | ']' if !quoted => depth -= 1,
-            _ => {}
-        }
-        values
-            .last_mut()
-            .expect("one value is always there")
-            .push(c);
-    }
-    values.retain(|value| !value.trim().is_empty());
-    values
-        .into_iter()
-        .map(|value| value.trim().to_owned())
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_split_at_commas_outside_quotes() {
-        let text = "a@b, \"x, y\"@c,<IMTA_TABLE:list, (note, note) d@e,";
-        assert_eq!(
-            split_values(text),
-            ["a@b", "\"x, y\"@c", "<IMTA_TABLE:list", "(note, note) d@e"]
-        );
-    }
 }

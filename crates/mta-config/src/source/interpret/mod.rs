@@ -11,6 +11,7 @@ use super::tree::{Content, File, Tree};
 use super::{Form, Sources};
 use crate::channel::Channel;
 use crate::config::{Config, ImageIdentity, Restricted};
+use crate::database::TextDatabases;
 use crate::fault::{FaultKind, LoadFault, Origin, Warning, WarningKind};
 use crate::option::{MtaOption, MtaOptions};
 use crate::value::{Kind, Value};
@@ -97,6 +98,7 @@ pub(super) fn interpret(
         rules,
         mappings,
         aliases,
+        texts: databases(sources, &mta, &mut findings),
         delivery,
         dispatcher: processes::dispatcher(&sheet, &restricted, &mut findings),
         job_controller: processes::job_controller(&sheet, form, &mut findings),
@@ -153,6 +155,27 @@ pub(super) fn overlay(
     } else {
         Err(findings.faults)
     }
+}
+
+/// Reads the text databases that `use_text_databases` names.
+fn databases(sources: &Sources, mta: &MtaOptions, findings: &mut Findings<'_>) -> TextDatabases {
+    let bits = mta.int(MtaOption::UseTextDatabases);
+    let mut databases = TextDatabases::default();
+    for database in &sources.databases {
+        let (kind, text) = (database.kind, &database.text);
+        if kind.text().is_none_or(|(_, bit)| bits & bit == 0) {
+            continue;
+        }
+        findings.faults.extend(database.fault.clone());
+        databases.read(kind, &text.content, |line, told, name| {
+            let (name, origin) = (name.to_owned(), text.origin(line));
+            match told {
+                Ok(kind) => findings.warnings.push(Warning { kind, name, origin }),
+                Err(kind) => findings.faults.push(LoadFault { kind, name, origin }),
+            }
+        });
+    }
+    databases
 }
 
 fn mta(sheet: &Sheet, findings: &mut Findings<'_>) -> MtaOptions {

@@ -63,7 +63,7 @@ pub(super) fn channels(lines: &[Line], tree: &mut Tree, findings: &mut Findings)
     let mut defaults = Vec::new();
     let mut blocks: Vec<Block<'_>> = Vec::new();
     let mut seen = HashSet::new();
-    for lines in lines.split(|line| line.is_blank()) {
+    for lines in lines.split(Line::is_blank) {
         let Some((first, rest)) = lines.split_first() else {
             continue;
         };

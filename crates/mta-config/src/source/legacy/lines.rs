@@ -143,7 +143,7 @@ impl Joiner<'_, '_> {
             }
             match (self.dialect.includes, physical.strip_prefix('<')) {
                 (Some(includes), Some(name)) => {
-                    self.include(name.trim(), includes, depth, file, number)
+                    self.include(name.trim(), includes, depth, file, number);
                 }
                 _ => {
                     let line = Line {

@@ -52,7 +52,7 @@ fn part<'l>(line: &'l Line, findings: &mut Findings) -> Option<Part<'l>> {
     })
 }
 
-fn put(tree: &mut Tree, path: Path, value: &str, line: &Line) {
+fn put(tree: &mut Tree, path: &Path, value: &str, line: &Line) {
     let setting = Setting {
         content: if value.is_empty() {
             Content::Novalue
@@ -63,7 +63,7 @@ fn put(tree: &mut Tree, path: Path, value: &str, line: &Line) {
         line: line.number,
     };
     // Of an option that is said twice the last value counts.
-    tree.replace(Scope::Role, &path, vec![setting]);
+    tree.replace(Scope::Role, path, vec![setting]);
 }
 
 fn filled(lines: &[Line]) -> impl Iterator<Item = &Line> {
@@ -82,7 +82,7 @@ pub(super) fn flat(lines: &[Line], group: &[Segment], tree: &mut Tree, findings:
                     name
                 };
                 path.push(Segment::plain(&name));
-                put(tree, Path(path), value, line);
+                put(tree, &Path(path), value, line);
             }
             Some(Part::Section(..)) => findings.fault(FaultKind::Malformed, line.text.trim(), line),
             None => {}
@@ -107,8 +107,8 @@ fn renamed(name: String, names: &[(&str, &str)]) -> String {
 }
 
 /// An option that its section does not have is odd, not fatal.
-fn put_known(tree: &mut Tree, path: Path, value: &str, line: &Line, findings: &mut Findings) {
-    if schema::spec(&path).is_ok() {
+fn put_known(tree: &mut Tree, path: &Path, value: &str, line: &Line, findings: &mut Findings) {
+    if schema::spec(path).is_ok() {
         put(tree, path, value, line);
     } else {
         let name = path.to_string();
@@ -133,7 +133,7 @@ pub(super) fn dispatcher(lines: &[Line], tree: &mut Tree, findings: &mut Finding
             Some(Part::Option(name, value)) => {
                 let mut path = group.clone();
                 path.push(Segment::plain(&renamed(name, &SERVICE_NAMES)));
-                put_known(tree, Path(path), value, line, findings);
+                put_known(tree, &Path(path), value, line, findings);
             }
             None => {}
         }
@@ -181,7 +181,7 @@ pub(super) fn job_controller(lines: &[Line], tree: &mut Tree, findings: &mut Fin
                 if of_sections {
                     shared.push((name, value.to_owned(), line.clone()));
                 } else {
-                    put_known(tree, path, value, line, findings);
+                    put_known(tree, &path, value, line, findings);
                 }
             }
             None => {}
@@ -215,7 +215,7 @@ fn lend(tree: &mut Tree, shared: &[(String, String, Line)], findings: &mut Findi
             if schema::spec(&path).is_ok() {
                 known = true;
                 if tree.get(Scope::Role, &path).is_none() {
-                    put(tree, path, value, line);
+                    put(tree, &path, value, line);
                 }
             }
         }
@@ -231,7 +231,7 @@ fn lend(tree: &mut Tree, shared: &[(String, String, Line)], findings: &mut Findi
 
 /// Notes that a group is there, in its place among the others.
 fn put_group(tree: &mut Tree, group: &[Segment], line: &Line) {
-    put(tree, Path(group.to_vec()), "", line);
+    put(tree, &Path(group.to_vec()), "", line);
 }
 
 /// A group with options needs no mark that it is there.
@@ -288,7 +288,7 @@ impl Periodic {
         ]);
         put(
             tree,
-            path,
+            &path,
             &format!("{schedule} {}", self.command),
             &self.line,
         );

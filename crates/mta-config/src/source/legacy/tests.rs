@@ -45,7 +45,8 @@ fn each_fault_is_told_whole() {
     let long_alias = "a".repeat(129);
     let long_line = "x".repeat(1025);
     let good = with_rules(".  $U%$H@tcp-daemon\n");
-    let mut table: Vec<(&str, Vec<(&str, String)>, String)> = Vec::new();
+    type Case = (&'static str, Vec<(&'static str, String)>, String);
+    let mut table: Vec<Case> = Vec::new();
     let mut case = |what: &'static str, files: &[(&'static str, &str)], message: &str| {
         let files = files.iter().map(|(n, t)| (*n, (*t).to_owned())).collect();
         table.push((what, files, message.to_owned()));
@@ -378,7 +379,8 @@ fn lines_of(text: &str, dialect: Dialect) -> Vec<(String, usize)> {
 
 #[test]
 fn lines_go_on_behind_a_backslash() {
-    let table: [(&str, Dialect, &[(&str, usize)]); 6] = [
+    type Case = (&'static str, Dialect, &'static [(&'static str, usize)]);
+    let table: [Case; 6] = [
         ("a \\\nb\nc\n", CONFIGURATION, &[("a b", 1), ("c", 3)]),
         ("a\\\n   b\n", CONFIGURATION, &[("a b", 1)]),
         ("a\\\n! no\nb\n", CONFIGURATION, &[("ab", 1)]),

@@ -1,0 +1,346 @@
+//! The databases that rules, tables and aliases ask: general, reverse, forward, alias, domain.
+//!
+//! Each is a file that `imsimta crdb` has made, or, for the first three, a text database that is
+//! part of the compiled configuration (`use_text_databases`). Keys are compared without regard
+//! to case.
+
+use crate::fault::{FaultKind, WarningKind};
+use crate::option::{MtaOption, MtaOptions};
+use crate::paths::ServerRoot;
+use crate::table::{Replaceable, TableError};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+/// One of the databases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Kind {
+    /// Asked by `$(key)` of rewrite rules and `${key}` of mapping tables.
+    General,
+    /// Address reversal.
+    Reverse,
+    /// Forwarding of envelope recipients.
+    Forward,
+    /// Aliases, looked at before the alias file.
+    Alias,
+    /// Rewrite rules, asked behind those of the configuration.
+    Domain,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::General,
+        Self::Reverse,
+        Self::Forward,
+        Self::Alias,
+        Self::Domain,
+    ];
+
+    /// Its symbolic name.
+    #[must_use]
+    pub const fn symbol(self) -> &'static str {
+        match self {
+            Self::General => "IMTA_GENERAL_DATABASE",
+            Self::Reverse => "IMTA_REVERSE_DATABASE",
+            Self::Forward => "IMTA_FORWARD_DATABASE",
+            Self::Alias => "IMTA_ALIAS_DATABASE",
+            Self::Domain => "IMTA_DOMAIN_DATABASE",
+        }
+    }
+
+    const fn file(self) -> &'static str {
+        match self {
+            Self::General => "generaldb",
+            Self::Reverse => "reversedb",
+            Self::Forward => "forwarddb",
+            Self::Alias => "aliasesdb",
+            Self::Domain => "domaindb",
+        }
+    }
+
+    /// The text database in the configuration directory and its bit of `use_text_databases`.
+    #[must_use]
+    pub const fn text(self) -> Option<(&'static str, i64)> {
+        match self {
+            Self::General => Some(("general.txt", 1)),
+            Self::Reverse => Some(("reverse.txt", 2)),
+            Self::Forward => Some(("forward.txt", 4)),
+            Self::Alias | Self::Domain => None,
+        }
+    }
+
+    /// Its file below `root`.
+    #[must_use]
+    pub fn path(self, root: &ServerRoot) -> PathBuf {
+        root.db().join(self.file())
+    }
+
+    /// The database that a command means: by its symbolic name, else a path.
+    #[must_use]
+    pub fn resolve(root: &ServerRoot, typed: &str) -> PathBuf {
+        let mut all = Self::ALL.into_iter();
+        match all.find(|kind| kind.symbol().eq_ignore_ascii_case(typed)) {
+            Some(kind) => kind.path(root),
+            None => std::path::absolute(typed).unwrap_or_else(|_| PathBuf::from(typed)),
+        }
+    }
+}
+
+/// The text databases of a configuration; part of its reloadable half.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextDatabases {
+    tables: BTreeMap<Kind, BTreeMap<String, String>>,
+}
+
+impl TextDatabases {
+    /// Whether the kind is a text database here.
+    #[must_use]
+    pub fn has(&self, kind: Kind) -> bool {
+        self.tables.contains_key(&kind)
+    }
+
+    /// How many entries the kind has.
+    #[must_use]
+    pub fn len(&self, kind: Kind) -> usize {
+        self.tables.get(&kind).map_or(0, BTreeMap::len)
+    }
+
+    /// Whether there is none at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.tables.is_empty()
+    }
+
+    /// Sets an entry; the kind is a text database from here on.
+    pub fn insert(&mut self, kind: Kind, key: &str, value: &str) {
+        let table = self.tables.entry(kind).or_default();
+        table.insert(fold(key), value.to_owned());
+    }
+
+    fn get(&self, kind: Kind, key: &str) -> Option<&str> {
+        let table = self.tables.get(&kind)?;
+        table.get(&fold(key)).map(String::as_str)
+    }
+
+    /// Reads a text database; `told` is called for each line that is odd or wrong.
+    pub(crate) fn read(
+        &mut self,
+        kind: Kind,
+        text: &str,
+        mut told: impl FnMut(usize, Result<WarningKind, FaultKind>, &str),
+    ) {
+        let table = self.tables.entry(kind).or_default();
+        for (at, line) in text.lines().enumerate() {
+            if line.starts_with('!') || line.trim().is_empty() {
+                continue;
+            }
+            match split(line) {
+                Some((key, value)) if !value.is_empty() => {
+                    use std::collections::btree_map::Entry;
+                    match table.entry(fold(&key)) {
+                        Entry::Occupied(_) => told(at + 1, Ok(WarningKind::DuplicateKey), &key),
+                        Entry::Vacant(place) => {
+                            place.insert(value.to_owned());
+                        }
+                    }
+                }
+                Some((key, _)) => told(at + 1, Err(FaultKind::KeyWithoutValue), &key),
+                None => told(at + 1, Err(FaultKind::KeyWithoutValue), line),
+            }
+        }
+    }
+}
+
+/// Keys are the same in either case.
+#[must_use]
+pub fn fold(key: &str) -> String {
+    key.to_lowercase()
+}
+
+/// Key and value of a line: the key up to the first white space, or in double quotes.
+#[must_use]
+pub fn split(line: &str) -> Option<(String, &str)> {
+    let line = line.trim_start_matches([' ', '\t']);
+    let (key, rest) = match line.strip_prefix('"') {
+        Some(inside) => inside.split_once('"')?,
+        None => line.split_once([' ', '\t']).unwrap_or((line, "")),
+    };
+    let value = rest.trim_start_matches([' ', '\t']);
+    Some((key.to_owned(), value.trim_end_matches([' ', '\t', '\r'])))
+}
+
+/// The database files of a server root, each opened when it is asked first and again when it is
+/// replaced.
+#[derive(Debug)]
+pub struct Databases {
+    files: Option<[Replaceable; 5]>,
+    root: Option<ServerRoot>,
+    /// Sequence files are read and not counted up.
+    peeks: bool,
+}
+
+impl Databases {
+    /// Those of a server root.
+    #[must_use]
+    pub fn of(root: &ServerRoot) -> Self {
+        let files = Kind::ALL.map(|kind| Replaceable::at(kind.path(root)));
+        Self {
+            files: Some(files),
+            root: Some(root.clone()),
+            peeks: false,
+        }
+    }
+
+    /// None at all.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self {
+            files: None,
+            root: None,
+            peeks: true,
+        }
+    }
+
+    /// The same for questions that must change nothing: a sequence file tells the number that
+    /// would come next, and keeps its own.
+    #[must_use]
+    pub fn peeking(self) -> Self {
+        Self {
+            peeks: true,
+            ..self
+        }
+    }
+
+    /// Counts a sequence file up by one, under a lock, and gives the number after that. Nothing
+    /// when the file is not there, is not ours, or cannot be written.
+    #[must_use]
+    pub fn sequence(&self, name: &str) -> Option<u64> {
+        let root = self.root.as_ref()?;
+        next_number(&root.resolve(name), self.peeks).ok()
+    }
+
+    fn file(&self, kind: Kind) -> Option<&Replaceable> {
+        let files = self.files.as_ref()?;
+        files.get(kind as usize)
+    }
+
+    /// Whether there is a file of the kind.
+    #[must_use]
+    pub fn exists(&self, kind: Kind) -> bool {
+        self.file(kind).is_some_and(Replaceable::exists)
+    }
+
+    /// Looks a key up: in the text database if there is one, else in the file.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn look_up(
+        &self,
+        texts: &TextDatabases,
+        kind: Kind,
+        key: &str,
+    ) -> Result<Option<String>, TableError> {
+        if texts.has(kind) {
+            return Ok(texts.get(kind, key).map(str::to_owned));
+        }
+        match self.file(kind) {
+            Some(file) => file.text(&fold(key)),
+            None => Ok(None),
+        }
+    }
+
+    /// All values of a key in a file, in their order.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn all(&self, kind: Kind, key: &str) -> Result<Vec<String>, TableError> {
+        match self.file(kind) {
+            Some(file) => file.texts(&fold(key)),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Whether a database that the options require is missing.
+    #[must_use]
+    pub fn is_missing(&self, mta: &MtaOptions, kind: Kind) -> bool {
+        kind == Kind::Alias && mta.int(MtaOption::UseAliasDatabase) >= 2 && !self.exists(kind)
+    }
+}
+
+/// The number behind the one that a file holds, eight octets in little-endian order; an empty file
+/// counts as 0.
+fn next_number(path: &Path, peeks: bool) -> io::Result<u64> {
+    let mut file = fs::OpenOptions::new().read(true).write(!peeks).open(path)?;
+    // Whoever could put a file of another's in our way must not make us write to it.
+    let known = file.metadata()?;
+    if !known.is_file() || known.uid() != nix::unistd::geteuid().as_raw() {
+        return Err(io::Error::from(io::ErrorKind::PermissionDenied));
+    }
+    file.lock()?;
+    let mut octets = Vec::new();
+    (&mut file).take(8).read_to_end(&mut octets)?;
+    octets.resize(8, 0);
+    let number = octets.try_into().map_or(0, u64::from_le_bytes);
+    let number = number.wrapping_add(1);
+    if !peeks {
+        file.seek(io::SeekFrom::Start(0))?;
+        file.write_all(&number.to_le_bytes())?;
+    }
+    Ok(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_databases_are_read_line_by_line() {
+        let text = "! comment\nKey  value one\n\n\"two words\"\tx\nkey again\nalone\n\"open\n";
+        let mut texts = TextDatabases::default();
+        let mut told = Vec::new();
+        texts.read(Kind::General, text, |line, kind, name| {
+            told.push(format!("{line} {kind:?} {name}"));
+        });
+        let databases = Databases::none();
+        let found = |key: &str| databases.look_up(&texts, Kind::General, key).unwrap();
+        assert_eq!(found("KEY").as_deref(), Some("value one"));
+        assert_eq!(found("two words").as_deref(), Some("x"));
+        assert_eq!(found("alone"), None);
+        assert_eq!(
+            told,
+            [
+                "5 Ok(DuplicateKey) key",
+                "6 Err(KeyWithoutValue) alone",
+                "7 Err(KeyWithoutValue) \"open"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_sequence_file_counts_every_use() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = ServerRoot::new(directory.path().to_owned());
+        let path = directory.path().join("numbers");
+        let databases = Databases::of(&root);
+        assert_eq!(databases.sequence("numbers"), None);
+        fs::write(&path, "").unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let databases = Databases::of(&root);
+                    for _ in 0..25 {
+                        databases.sequence("numbers").unwrap();
+                    }
+                });
+            }
+        });
+        let peeking = Databases::of(&root).peeking();
+        assert_eq!(peeking.sequence("numbers"), Some(101));
+        assert_eq!(peeking.sequence("numbers"), Some(101));
+        assert_eq!(databases.sequence("numbers"), Some(101));
+    }
+}

@@ -14,6 +14,8 @@ mod bad_luck;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod configurations;
+#[cfg(test)]
 mod corpus;
 #[cfg(test)]
 mod crash;

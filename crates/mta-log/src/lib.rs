@@ -21,6 +21,7 @@ pub mod escape;
 pub mod id;
 pub mod layout;
 pub mod program;
+pub mod read;
 pub mod record;
 pub mod rollover;
 pub mod time;

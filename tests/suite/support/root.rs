@@ -155,6 +155,38 @@ impl Root {
         &self.passwords[account]
     }
 
+    /// Programs and an empty `config`: where a legacy configuration is put.
+    pub(crate) fn bare() -> Self {
+        let path = unique_directory();
+        stage_programs(&path);
+        fs::create_dir_all(path.join("config")).unwrap();
+        let [smtp, submit, smtps, client_port] = free_ports();
+        Self {
+            path,
+            smtp: local(smtp),
+            submit: local(submit),
+            smtps: local(smtps),
+            passwords: BTreeMap::new(),
+            client_port,
+        }
+    }
+
+    /// As [`Root::try_run`], with more in the environment.
+    pub(crate) fn try_run_with(
+        &self,
+        program: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Output {
+        Command::new(self.path.join("bin").join(program))
+            .args(arguments)
+            .env("SERVERROOT", &self.path)
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap_or_else(|error| panic!("{program}: {error}"))
+    }
+
     /// Runs `ROOT/bin/PROGRAM`, wants exit status 0, gives standard output.
     pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> String {
         let output = self.try_run(program, arguments);

@@ -1,6 +1,7 @@
 //! `imsimta test`: explanations of what the server would do, made by the functions it asks.
 
 mod addresses;
+mod compare;
 mod directory;
 mod image;
 mod mapping;
@@ -81,6 +82,16 @@ pub(crate) const VERBS: &[Verb] = &[
                 "sender",
                 "address",
                 "authenticated sender, for access checks",
+            ),
+            Switch::flag(
+                "compare",
+                "show whose mail would go elsewhere under the edited text",
+            ),
+            Switch::flag("queue", "with -compare: all recipients that are queued now"),
+            Switch::maybe(
+                "log",
+                "file",
+                "with -compare: all recipients of a mail.log (mail.log_current)",
             ),
             Switch::flag("filter", "show the filters that apply"),
             Switch::with("input", "file", "take the addresses from there, one a line"),
@@ -202,6 +213,7 @@ pub(crate) fn run(context: &Context, typed: &[String]) -> Outcome {
     };
     let words = verb.parse(typed)?;
     match verb.name {
+        "-rewrite" if words.is_on("compare", false) => compare::run(context, &words),
         "-rewrite" => rewrite::run(context, &words),
         "-mapping" => mapping::run(context, &words),
         "-match" => matching::run(&words),

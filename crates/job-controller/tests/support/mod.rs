@@ -111,7 +111,14 @@ impl Server {
         fs::write(&restricted, format!("user={user}\n")).unwrap();
         fs::set_permissions(&restricted, fs::Permissions::from_mode(0o644)).unwrap();
         let program = std::env::current_exe().unwrap();
-        fs::copy(program, root.join("lib/job_controller")).unwrap();
+        // Another process copies: a thread that forks meanwhile would keep the new file open for
+        // writing, and it could not be executed.
+        let copied = Command::new("cp")
+            .arg(program)
+            .arg(root.join("lib/job_controller"))
+            .status()
+            .unwrap();
+        assert!(copied.success());
         fs::hard_link(
             root.join("lib/job_controller"),
             root.join("lib/fake_channel"),

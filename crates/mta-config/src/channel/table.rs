@@ -109,7 +109,7 @@ channel_options! {
     Acceptalladdresses "acceptalladdresses" [], Flag, "recipient check" other [], used, "Every recipient is accepted, and bounced later.";
     Defertemporaryfailures "defertemporaryfailures" [], Flag, "recipient trouble" default [], used, "Temporary recipient errors are answered 4yz.";
     Accepttemporaryfailures "accepttemporaryfailures" [], Flag, "recipient trouble" other [], used, "Recipients with temporary errors go to reprocess.";
-    Authrewrite "authrewrite" [], Integer(0, 63), "" other [], unused, "How the authenticated address shows in the header.";
+    Authrewrite "authrewrite" [], Integer(0, 63), "" other [], used, "How the authenticated address shows in the header.";
     Connectalias "connectalias" [], Flag, "connection name" default [], unused, "Connections go to the host as given.";
     Connectcanonical "connectcanonical" [], Flag, "connection name" other [], unused, "Connections go to the host's name in the channel table.";
     Multigate "multigate" [], Flag, "multigate" other [], unused, "Mail goes to the host named in the address.";
@@ -138,7 +138,7 @@ channel_options! {
     Noheaderread "noheaderread" [], Flag, "header read" default [], used, "Incoming headers are not trimmed.";
     Maxheaderaddrs "maxheaderaddrs" [], LIMIT, "" other [], unused, "Addresses on one header line.";
     Maxheaderchars "maxheaderchars" [], LIMIT, "" other [], unused, "Characters on one header line.";
-    Maxprocchars "maxprocchars" [], LIMIT, "" other [], unused, "Characters of a header line that is still rewritten.";
+    Maxprocchars "maxprocchars" [], LIMIT, "" other [], used, "Characters of a header line that is still rewritten.";
     Headerlabelalign "headerlabelalign" [], Integer(0, 100), "" other [], unused, "Column at which header values start.";
     Headerlinelength "headerlinelength" [], Integer(20, 10_000), "" other [], unused, "Column at which header lines are folded.";
     Commentinc "commentinc" [], Flag, "comments" default [], unused, "Comments are kept.";

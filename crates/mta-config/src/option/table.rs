@@ -107,12 +107,12 @@ mta_options! {
     UseOrigReturn "use_orig_return", COUNT, "0", open unused, "Bits that name the probes that carry the original envelope From.";
 
     // Databases.
-    UseAliasDatabase "use_alias_database", Integer(0, 2), "1", open unused, "0 never, 1 if it is there, 2 required.";
-    UseDomainDatabase "use_domain_database", SWITCH, "1", open unused, "Whether rewrite rules are also taken from the domain database.";
-    UseForwardDatabase "use_forward_database", COUNT, "0", open unused, "Bits: 1 the forward database is used, 8 its keys are source-specific, 16 the mapping's probes are.";
-    UseReverseDatabase "use_reverse_database", COUNT, "5", open unused, "Bits that steer address reversal; 0 turns it off.";
-    UseTextDatabases "use_text_databases", Integer(0, 7), "0", open unused, "Bits: 1 general.txt, 2 reverse.txt, 4 forward.txt are read into the compiled configuration.";
-    ReverseEnvelope "reverse_envelope", SWITCH, "1", open unused, "Whether the envelope From is reversed, too.";
+    UseAliasDatabase "use_alias_database", Integer(0, 2), "1", open used, "0 never, 1 if it is there, 2 required.";
+    UseDomainDatabase "use_domain_database", SWITCH, "1", open used, "Whether rewrite rules are also taken from the domain database.";
+    UseForwardDatabase "use_forward_database", COUNT, "0", open used, "Bits: 1 the forward database is used, 8 its keys are source-specific, 16 the mapping's probes are.";
+    UseReverseDatabase "use_reverse_database", COUNT, "5", open used, "Bits that steer address reversal; 0 turns it off.";
+    UseTextDatabases "use_text_databases", Integer(0, 7), "0", open used, "Bits: 1 general.txt, 2 reverse.txt, 4 forward.txt are read into the compiled configuration.";
+    ReverseEnvelope "reverse_envelope", SWITCH, "1", open used, "Whether the envelope From is reversed, too.";
     ReverseUrl "reverse_url", Text, "", open unused, "Directory look-up of address reversal.";
     ReverseAddressCacheSize "reverse_address_cache_size", COUNT, "100000", open unused, "Reversal results that are kept.";
     ReverseAddressCacheTimeout "reverse_address_cache_timeout", COUNT, "600", open unused, "Seconds for which a reversal result is kept.";

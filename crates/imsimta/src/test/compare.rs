@@ -460,7 +460,7 @@ impl Progress {
 
     fn step(&mut self) {
         self.done += 1;
-        if !self.wanted || self.done % 256 != 0 {
+        if !self.wanted || !self.done.is_multiple_of(256) {
             return;
         }
         let due = self.begun.elapsed() > Duration::from_secs(1)

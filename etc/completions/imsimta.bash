@@ -27,7 +27,7 @@ _imsimta() {
     start) words="" ;;
     stop) words="" ;;
     submit) words="-poll" ;;
-    test) words="-alias_file= -block -channel -check_expansions -configuration_file= -database= -debug -delivery_receipt -destination_channel= -domain_map -expression -filter -flags= -from -from= -grey= -image -image_file -input= -json -local_alias= -mapping -mapping_file= -match -message= -mm -noreprocess -option_file= -output= -read_receipt -restricted= -rewrite -sender= -source_channel= -table= -time -to= -url" ;;
+    test) words="-alias_file= -block -channel -check_expansions -compare -configuration_file= -database= -debug -delivery_receipt -destination_channel= -domain_map -expression -filter -flags= -from -from= -grey= -image -image_file -input= -json -local_alias= -log -mapping -mapping_file= -match -message= -mm -noreprocess -option_file= -output= -queue -read_receipt -restricted= -rewrite -sender= -source_channel= -table= -time -to= -url" ;;
     version) words="" ;;
     view) words="-f= -l=" ;;
     esac

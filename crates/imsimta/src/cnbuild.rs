@@ -112,13 +112,7 @@ pub(crate) fn run(context: &Context, typed: &[String]) -> Outcome {
             Ok(()) | Err(_) => Ok(()),
         };
     }
-    let read = source::load_with_sources(&context.root);
-    let (config, warnings, sources) = read.map_err(|faults| {
-        for fault in faults {
-            output::complain(&fault.to_string());
-        }
-        Failure::Silent(1)
-    })?;
+    let (config, warnings, sources) = source::load_with_sources(&context.root)?;
     for warning in warnings {
         output::complain(&warning.to_string());
     }
@@ -177,12 +171,7 @@ fn advice(new: &ImageIdentity, running: &[Image]) -> &'static str {
 fn unused(context: &Context) -> Result<Vec<String>, Failure> {
     match source::read_options(&context.root) {
         Ok((tree, ..)) => Ok(source::unused(&tree)),
-        Err(faults) => {
-            for fault in faults {
-                output::complain(&fault.to_string());
-            }
-            Err(Failure::Silent(1))
-        }
+        Err(faults) => Err(faults.into()),
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::qm;
 use mta_command::message::Message;
 use mta_command::output;
+use mta_config::fault::LoadFault;
 use mta_config::image::{ImageError, ImageStatus};
 use mta_config::paths::ServerRoot;
 use mta_config::source::{Form, save};
@@ -42,6 +43,16 @@ pub(crate) enum Failure {
 impl From<Message> for Failure {
     fn from(message: Message) -> Self {
         Self::Said(message)
+    }
+}
+
+impl From<Vec<LoadFault>> for Failure {
+    /// Prints every load error in its two-line form.
+    fn from(faults: Vec<LoadFault>) -> Self {
+        for fault in faults {
+            output::complain(&fault.to_string());
+        }
+        Self::Silent(1)
     }
 }
 

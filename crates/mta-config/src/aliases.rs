@@ -193,8 +193,15 @@ impl PartialEq for Aliases {
 
 impl Eq for Aliases {}
 
-/// Splits at commas outside quotes and brackets; empty pieces count for nothing.
+/// The values of an alias, with commas between them; empty ones count for nothing.
 pub(crate) fn split_values(text: &str) -> Vec<String> {
+    let mut values = split_at_commas(text);
+    values.retain(|value| !value.is_empty());
+    values
+}
+
+/// Splits at commas outside quotes and brackets, empty pieces among the others.
+pub(crate) fn split_at_commas(text: &str) -> Vec<String> {
     let mut values = vec![String::new()];
     let (mut quoted, mut depth, mut escaped) = (false, 0_i32, false);
     for c in text.chars() {
@@ -216,7 +223,6 @@ pub(crate) fn split_values(text: &str) -> Vec<String> {
             .expect("one value is always there")
             .push(c);
     }
-    values.retain(|value| !value.trim().is_empty());
     values
         .into_iter()
         .map(|value| value.trim().to_owned())

@@ -160,12 +160,7 @@ pub(super) fn run(context: &Context, words: &Words) -> Outcome {
         };
         Message::error("TEST", "NOIMAGE", text)
     })?;
-    let (edited, warnings) = Config::from_text(&context.root).map_err(|faults| {
-        for fault in faults {
-            output::complain(&fault.to_string());
-        }
-        Failure::Silent(1)
-    })?;
+    let (edited, warnings) = Config::from_text(&context.root)?;
     for warning in warnings {
         output::complain(&warning.to_string());
     }

@@ -16,7 +16,6 @@ use crate::context::{Context, Failure, Outcome};
 use crate::front::conflict;
 use crate::qm::explained;
 use mta_command::message::Message;
-use mta_command::output;
 use mta_command::switches::{Switch, Value, Verb, Words};
 use mta_config::{Config, image as images};
 use std::path::Path;
@@ -273,15 +272,8 @@ fn configuration<'a>(
         context.warn_if_stale();
         return context.config();
     }
-    match Config::from_text(&context.root) {
-        Ok((config, _)) => Ok(other.insert(config)),
-        Err(faults) => {
-            for fault in faults {
-                output::complain(&fault.to_string());
-            }
-            Err(Failure::Silent(1))
-        }
-    }
+    let (config, _) = Config::from_text(&context.root)?;
+    Ok(other.insert(config))
 }
 
 #[cfg(test)]

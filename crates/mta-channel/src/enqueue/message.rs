@@ -12,7 +12,6 @@ use super::fault::over_transaction_limit;
 use super::hints;
 use super::mark;
 use super::refusal::Refusal;
-use super::resolve::Context;
 use super::split::Group;
 use super::transaction::Transaction;
 use crate::headers::{self, Facts, Finished};
@@ -256,11 +255,7 @@ impl MessageWriter {
     /// The header as each channel is to see it, with the places of the files that have it.
     fn headers(&self, header: &Header) -> Vec<(Header, Vec<usize>)> {
         let transaction = &self.transaction;
-        let context = Context {
-            config: &transaction.config,
-            directory: &transaction.shared.directory,
-            databases: &transaction.shared.databases,
-        };
+        let context = transaction.shared.context(&transaction.config);
         let mut by_channel: HashMap<&ChannelName, usize> = HashMap::new();
         let mut headers: Vec<(Header, Vec<usize>)> = Vec::new();
         for (at, group) in self.groups.iter().enumerate() {

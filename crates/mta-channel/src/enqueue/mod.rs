@@ -113,6 +113,17 @@ struct Shared {
     program: String,
 }
 
+impl Shared {
+    /// What questions about addresses are asked of, under this configuration.
+    const fn context<'a>(&'a self, config: &'a Config) -> Context<'a> {
+        Context {
+            config,
+            directory: &self.directory,
+            databases: &self.databases,
+        }
+    }
+}
+
 impl Enqueuer {
     /// Opens queue, directory and log. The Job Controller is looked for when there is something
     /// to tell it; trouble goes to `NAME.log-UNIQUEID`, which appears with its first line.
@@ -279,11 +290,7 @@ impl Enqueuer {
         trace: &mut dyn Trace,
     ) -> Result<Resolution, Refusal> {
         let config = self.config();
-        let context = Context {
-            config: &config,
-            directory: &self.shared.directory,
-            databases: &self.shared.databases,
-        };
+        let context = self.shared.context(&config);
         resolve(context, question, trace)
     }
 }

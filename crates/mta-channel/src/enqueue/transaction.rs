@@ -76,11 +76,7 @@ impl Transaction {
         trace: &mut dyn Trace,
     ) -> Result<Self, Refusal> {
         let config = enqueuer.config();
-        let context = Context {
-            config: &config,
-            directory: &enqueuer.shared.directory,
-            databases: &enqueuer.shared.databases,
-        };
+        let context = enqueuer.shared.context(&config);
         let size_limit = source_limit(&config, &source.channel);
         if let (Some(size), Some(limit)) = (params.size, size_limit)
             && size > limit
@@ -169,11 +165,7 @@ impl Transaction {
         let config = Arc::clone(&self.config);
         let shared = Arc::clone(&self.shared);
         let source = Arc::clone(&self.source);
-        let context = Context {
-            config: &config,
-            directory: &shared.directory,
-            databases: &shared.databases,
-        };
+        let context = shared.context(&config);
         let question = Question {
             source: &source,
             sender: self.sender.as_ref(),
@@ -476,11 +468,7 @@ impl Transaction {
         if self.source.reprocessing {
             return Ok(());
         }
-        let context = Context {
-            config: &self.config,
-            directory: &self.shared.directory,
-            databases: &self.shared.databases,
-        };
+        let context = self.shared.context(&self.config);
         let sender = self.sender.as_ref();
         let verdict = originator::check(context, &self.source, sender, header)?;
         if let Some(sender) = verdict.sender {
@@ -494,11 +482,7 @@ impl Transaction {
         if let Some(sender) = &group.sender {
             return sender.clone();
         }
-        let context = Context {
-            config: &self.config,
-            directory: &self.shared.directory,
-            databases: &self.shared.databases,
-        };
+        let context = self.shared.context(&self.config);
         let sender = self.sender.as_ref()?;
         Some(mark::sender_for(
             context,

@@ -2,6 +2,7 @@
 
 use super::Findings;
 use super::lines::Line;
+use crate::aliases::split_at_commas;
 use crate::fault::{FaultKind, WarningKind};
 use crate::source::name::{Path, Scope, Segment};
 use crate::source::schema;
@@ -53,7 +54,7 @@ fn alias(name: &str, values: &str, line: &Line, tree: &mut Tree, findings: &mut 
     let mut is_list = false;
     let mut position = None;
     let mut put_any = false;
-    let pieces = split(values);
+    let pieces = split_at_commas(values);
     for piece in &pieces {
         if let Some((parameter, value)) = parameter(piece) {
             let option = format!("alias_{}", parameter.to_ascii_lowercase());
@@ -106,32 +107,4 @@ fn unquoted(text: &str) -> String {
         .and_then(|text| text.strip_suffix('"'))
         .filter(|inside| !inside.contains('"'));
     inside.unwrap_or(text).to_owned()
-}
-
-/// Splits at commas outside quotes and brackets, empty pieces among the others.
-fn split(text: &str) -> Vec<String> {
-    let mut pieces = vec![String::new()];
-    let (mut quoted, mut depth, mut escaped) = (false, 0_i32, false);
-    for c in text.chars() {
-        if c == ',' && !quoted && depth <= 0 && !escaped {
-            pieces.push(String::new());
-            continue;
-        }
-        match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            '"' => quoted = !quoted,
-            '(' | '[' if !quoted => depth += 1,
-            ')' | ']' if !quoted => depth -= 1,
-            _ => {}
-        }
-        pieces
-            .last_mut()
-            .expect("one piece is always there")
-            .push(c);
-    }
-    pieces
-        .into_iter()
-        .map(|piece| piece.trim().to_owned())
-        .collect()
 }

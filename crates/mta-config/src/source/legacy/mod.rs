@@ -274,6 +274,22 @@ pub struct Legacy {
 }
 
 impl Legacy {
+    /// What was read; the first `in_image` files are those of which an image is made.
+    fn of(tree: Tree, files: Files<'_>, in_image: usize, findings: Findings) -> Self {
+        let sources = Sources {
+            legacy: files.texts,
+            in_image,
+            ..Sources::default()
+        };
+        let (faults, warnings) = findings.told(&sources);
+        Self {
+            tree,
+            sources,
+            faults,
+            warnings,
+        }
+    }
+
     /// The files that were read, with their text.
     pub fn files(&self) -> impl Iterator<Item = (&FilePath, &str)> {
         let texts = self.sources.legacy.iter();
@@ -319,18 +335,7 @@ pub fn read(root: &ServerRoot) -> Legacy {
     processes(&places, &mut tree, &mut files, &mut findings);
     names(&mut tree);
     tasks(&mut tree);
-    let sources = Sources {
-        legacy: files.texts,
-        in_image,
-        ..Sources::default()
-    };
-    let (faults, warnings) = findings.told(&sources);
-    Legacy {
-        tree,
-        sources,
-        faults,
-        warnings,
-    }
+    Legacy::of(tree, files, in_image, findings)
 }
 
 /// Reads the files that each process reads for itself: they are no part of the image.
@@ -348,17 +353,7 @@ pub(super) fn read_processes(root: &ServerRoot, channels: &[String]) -> Legacy {
     }
     processes(&places, &mut tree, &mut files, &mut findings);
     tasks(&mut tree);
-    let sources = Sources {
-        legacy: files.texts,
-        ..Sources::default()
-    };
-    let (faults, warnings) = findings.told(&sources);
-    Legacy {
-        tree,
-        sources,
-        faults,
-        warnings,
-    }
+    Legacy::of(tree, files, 0, findings)
 }
 
 fn processes(places: &Places, tree: &mut Tree, files: &mut Files<'_>, findings: &mut Findings) {

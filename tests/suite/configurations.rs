@@ -430,6 +430,20 @@ fn databases_are_made_dumped_renamed_and_asked() {
         "{}",
         told(&output)
     );
+    // Keys that no database can hold: none at all, and one of more octets than characters.
+    let bad = file("bad", "\"\" value\n");
+    let output = root.try_run("imsimta", &["crdb", "-quoted", &bad, &fresh]);
+    assert!(
+        told(&output).contains("line 1: no left side"),
+        "{}",
+        told(&output)
+    );
+    let bad = file("bad", &format!("good x\n{} x\n", "\u{e4}".repeat(251)));
+    assert_eq!(
+        root.imsimta(&["crdb", "-huge_records", &bad, &fresh]),
+        "1 entries converted, 0 exceptions, 1 too long\n"
+    );
+    fs::remove_file(&fresh).unwrap();
     // A rule asks it.
     let rules = root.run("msconfig", &["export", "rewrites"]);
     let output = edit(&root, "rewrites", &format!("a.example $($D)\n{rules}"));

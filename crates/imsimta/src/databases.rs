@@ -6,7 +6,7 @@ use mta_command::message::Message;
 use mta_command::output;
 use mta_command::switches::{Switch, Verb, Words};
 use mta_config::database::{self, Kind};
-use mta_config::table::{Table, TableBuilder, TableError};
+use mta_config::table::{MAX_KEY, Table, TableBuilder, TableError};
 use mta_process::exit::with_causes;
 use mta_process::lock::Lock;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -164,6 +164,10 @@ fn convert(input: &Path, words: &Words, builder: &mut TableBuilder) -> Result<Co
             Some(bare) if on("strip_colons") => bare.to_owned(),
             _ => key,
         };
+        if key.is_empty() {
+            let text = format!("{}, line {}: no left side", input.display(), at + 1);
+            return Err(failed("NOLEFT", text));
+        }
         let folded = database::fold(&key);
         if removes {
             if builder.remove(folded.as_bytes()) {
@@ -171,7 +175,10 @@ fn convert(input: &Path, words: &Words, builder: &mut TableBuilder) -> Result<Co
             } else {
                 counts.exceptions += 1;
             }
-        } else if key.chars().count() > limits.0 || value.chars().count() > limits.1 {
+        } else if key.chars().count() > limits.0
+            || value.chars().count() > limits.1
+            || folded.len() > MAX_KEY
+        {
             counts.too_long += 1;
         } else if builder.has(folded.as_bytes()) && !on("duplicates") {
             counts.exceptions += 1;

@@ -15,6 +15,9 @@ use crate::{MAX_RESTARTS, Question, RewriteError, Rewritten, Rules, Surroundings
 
 /// Text for an address over [`MAX_ADDRESS`] octets.
 const TOO_LONG: (Status, &str) = (Status::new(5, 1, 3), "address too long");
+/// Text while the domain database cannot be read. Nothing may be decided without it: a later rule
+/// could send an address elsewhere, or return it.
+const UNREADABLE: (Status, &str) = (Status::new(4, 3, 5), "domain database cannot be read");
 /// Text for the restart after the last one that is honoured.
 const LOOP: (Status, &str) = (Status::new(5, 4, 6), "rewriting loop");
 
@@ -23,7 +26,7 @@ const LOOP: (Status, &str) = (Status::new(5, 4, 6), "rewriting loop");
 /// # Errors
 /// No channel owns the routing system, with the text and code that a rule set for it or those of
 /// an unknown host; the address is or becomes too long (5.1.3); rewriting restarts without end
-/// (5.4.6).
+/// (5.4.6); the domain database cannot be read (4.3.5).
 pub fn rewrite(
     rules: &Rules,
     question: &Question<'_>,
@@ -116,7 +119,7 @@ impl Rounds<'_> {
             place: extracted.place,
             user: extracted.user.to_owned(),
         });
-        let applied = self.scan(address, &extracted);
+        let applied = self.scan(address, &extracted)?;
         match self.finish(&extracted, applied)? {
             Some(next) => Ok(next),
             None => self.last_resort(address, &extracted),
@@ -135,7 +138,11 @@ impl Rounds<'_> {
     }
 
     /// Probes the forms of the host until a rule succeeds.
-    fn scan(&mut self, address: &str, extracted: &Extracted<'_>) -> Option<Applied> {
+    fn scan(
+        &mut self,
+        address: &str,
+        extracted: &Extracted<'_>,
+    ) -> Result<Option<Applied>, RewriteError> {
         let folded = extracted.host.to_ascii_lowercase();
         let stars = self.rules.has_stars() || self.trace.listens();
         let found = for_each_probe(&folded, stars, |probe| {
@@ -148,15 +155,20 @@ impl Rounds<'_> {
                 literal: probe.literal,
             };
             match self.probe(probe.pattern, probe.in_database, &matched) {
-                Some(applied) => ControlFlow::Break(applied),
-                None => ControlFlow::Continue(()),
+                Ok(None) => ControlFlow::Continue(()),
+                found => ControlFlow::Break(found),
             }
         });
-        found.break_value()
+        found.break_value().unwrap_or(Ok(None))
     }
 
     /// Tries the rules with one pattern in order, then those of the domain database.
-    fn probe(&mut self, pattern: &str, in_database: bool, matched: &Match<'_>) -> Option<Applied> {
+    fn probe(
+        &mut self,
+        pattern: &str,
+        in_database: bool,
+        matched: &Match<'_>,
+    ) -> Result<Option<Applied>, RewriteError> {
         self.key.clear();
         self.key.push_str(&self.tag);
         self.key.make_ascii_lowercase();
@@ -164,7 +176,8 @@ impl Rounds<'_> {
         let rules = self.rules;
         let places = rules.with_pattern(&self.key);
         let from_database = if in_database {
-            self.surroundings.domain_rules(&self.key)
+            let found = self.surroundings.domain_rules(&self.key);
+            found.map_err(|_| RewriteError::new(UNREADABLE.0, UNREADABLE.1))?
         } else {
             Vec::new()
         };
@@ -201,7 +214,7 @@ impl Rounds<'_> {
             });
             tried = self.apply(&Template::compile_rule(&text).0, matched);
         }
-        tried
+        Ok(tried)
     }
 
     /// Applies one template and keeps what it sets, if it succeeds.
@@ -311,7 +324,7 @@ impl Rounds<'_> {
             split: 0,
             literal: (0, 0),
         };
-        if let Some(applied) = self.probe(pattern, true, &matched)
+        if let Some(applied) = self.probe(pattern, true, &matched)?
             && let Some(next) = self.finish(extracted, Some(applied))?
         {
             return Ok(next);

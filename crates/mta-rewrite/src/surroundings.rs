@@ -78,9 +78,12 @@ pub trait Surroundings: Callouts {
     }
 
     /// Templates for `pattern` in the domain database, in the order in which they are tried.
-    fn domain_rules(&self, pattern: &str) -> Vec<String> {
+    ///
+    /// # Errors
+    /// [`TemporaryFailure`] when there is a database and it cannot be read.
+    fn domain_rules(&self, pattern: &str) -> Result<Vec<String>, TemporaryFailure> {
         let _ = pattern;
-        Vec::new()
+        Ok(Vec::new())
     }
 
     /// Whether the directory knows `domain` as local (`$V`, `$Z`).

@@ -119,9 +119,11 @@ impl Surroundings for World {
         self.traits
     }
 
-    fn domain_rules(&self, pattern: &str) -> Vec<String> {
-        let rules = self.domains.get(pattern);
-        rules.map(|rule| (*rule).to_owned()).into_iter().collect()
+    fn domain_rules(&self, pattern: &str) -> Result<Vec<String>, TemporaryFailure> {
+        match self.domains.get(pattern) {
+            Some(&"unreadable") => Err(TemporaryFailure),
+            rules => Ok(rules.map(|rule| (*rule).to_owned()).into_iter().collect()),
+        }
     }
 
     fn domain_is_local(&self, domain: &str) -> Result<bool, TemporaryFailure> {
@@ -992,6 +994,7 @@ fn domain_database_comes_after_the_list() {
         .insert("*.example.net", "$U%wrong@tcp_gw-daemon");
     world.domains.insert("both", "$U%database@tcp_gw-daemon");
     world.domains.insert("t|x", "$U%tagged@tcp_gw-daemon");
+    world.domains.insert(".broken", "unreadable");
     let text = "
         both $B$U%list@tcp_gw-daemon
         h $U%x$Tt|
@@ -1004,6 +1007,11 @@ fn domain_database_comes_after_the_list() {
     ] {
         assert_eq!(to(text, &world, address), expected, "{address}");
     }
+    // No rule of a later probe takes what the database might have sent elsewhere.
+    let source = name("tcp_local");
+    let question = Question::envelope_to("a@b.broken", &source);
+    let error = rewrite(&rules(text), &question, &world, &mut Silent).unwrap_err();
+    assert_eq!((error.code, error.is_temporary()), (450, true), "{error}");
 }
 
 #[test]

@@ -191,17 +191,13 @@ impl Surroundings for World<'_> {
         }
     }
 
-    fn domain_rules(&self, pattern: &str) -> Vec<String> {
+    fn domain_rules(&self, pattern: &str) -> Result<Vec<String>, TemporaryFailure> {
         let context = self.context;
         if !context.config.mta.flag(MtaOption::UseDomainDatabase) {
-            return Vec::new();
+            return Ok(Vec::new());
         }
-        // A database that cannot be read has no rules; what it would have said shows as unknown
-        // hosts, and the file's fault in imsimta test -image.
-        context
-            .databases
-            .all(Kind::Domain, pattern)
-            .unwrap_or_default()
+        let found = context.databases.all(Kind::Domain, pattern);
+        found.map_err(|_| TemporaryFailure)
     }
 
     fn domain_is_local(&self, domain: &str) -> Result<bool, TemporaryFailure> {

@@ -283,6 +283,20 @@ fn rules_ask_the_general_and_the_domain_database() {
 }
 
 #[test]
+fn a_damaged_domain_database_sends_nobody_elsewhere() {
+    let world = World::with(|_| {});
+    let root = mta_config::ServerRoot::new(world.dir.path().to_owned());
+    std::fs::create_dir_all(root.db()).unwrap();
+    std::fs::write(Kind::Domain.path(&root), "no database").unwrap();
+    // The rule `.` would take the address; the database might have said otherwise.
+    let mut transaction = world.begin("tcp_intranet", "a@b.example");
+    let refusal = transaction
+        .recipient("x@h.dom.example", &RcptParams::default())
+        .unwrap_err();
+    assert!(refusal.is_temporary(), "{refusal}");
+}
+
+#[test]
 fn aliases_come_from_the_database_before_the_file() {
     let world = World::with(|_| {});
     let mut builder = mta_config::table::TableBuilder::default();

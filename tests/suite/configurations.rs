@@ -430,6 +430,14 @@ fn databases_are_made_dumped_renamed_and_asked() {
         "{}",
         told(&output)
     );
+    // Where it cannot be written, the message names the database and not the file beside it.
+    let output = root.try_run("imsimta", &["crdb", &source, "/nosuch/place"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        told(&output).contains("%CRDB-E-OPENOUT, /nosuch/place: No such file"),
+        "{}",
+        told(&output)
+    );
     // Keys that no database can hold: none at all, and one of more octets than characters.
     let bad = file("bad", "\"\" value\n");
     let output = root.try_run("imsimta", &["crdb", "-quoted", &bad, &fresh]);

@@ -195,7 +195,7 @@ fn lock(path: &Path) -> Result<Lock, Failure> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let place = path.with_file_name(format!(".{name}.lock"));
     let lock = Lock::acquire_within(&place, PATIENCE)
-        .map_err(|error| failed("LOCK", format!("{}: {error}", place.display())))?;
+        .map_err(|error| failed("OPENOUT", format!("{}: {error}", path.display())))?;
     lock.ok_or_else(|| {
         failed(
             "LOCK",

@@ -59,7 +59,7 @@ impl Statistics {
     fn of(config: &Config) -> Self {
         let entries = config.mappings.iter().map(mta_mapping::Table::len).sum();
         let tables = [
-            ("aliases", config.aliases.iter().count()),
+            ("aliases", config.aliases.len()),
             ("channels", config.channels.len()),
             ("mapping entries", entries),
             ("mapping tables", config.mappings.len()),

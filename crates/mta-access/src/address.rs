@@ -135,6 +135,8 @@ pub enum Discard {
     Everybody,
 }
 
+/// Text while a table of the compiled configuration cannot be read.
+const UNREADABLE: &str = "access table cannot be read";
 /// The text of a refusal because nobody can tell what the table would have said.
 const TOO_LONG: &str = "address too long for an access check";
 
@@ -159,7 +161,8 @@ const ORDER: [Taker; 13] = [
 ];
 
 /// Asks one table. Without it, and when no entry matches, everything is allowed; a probe that is
-/// too long for a mapping has not been checked and is refused.
+/// too long for a mapping has not been checked and is refused, and one that cannot be checked now
+/// is refused for now.
 pub fn ask(
     config: &Config,
     table: AccessTable,
@@ -182,6 +185,15 @@ fn ask_tables(
         return AccessDecision::default();
     }
     let mapped = mapped(mta, tables, table, probe, callouts, trace);
+    if mapped.unreadable {
+        return AccessDecision {
+            refused: Some(AccessRefusal {
+                status: Status::new(4, 3, 5),
+                text: UNREADABLE.to_owned(),
+            }),
+            ..AccessDecision::default()
+        };
+    }
     if is_incomplete(&mapped) {
         return AccessDecision {
             refused: Some(AccessRefusal {

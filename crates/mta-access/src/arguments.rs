@@ -87,12 +87,12 @@ impl Dealt {
     }
 }
 
-/// Whether the table could not see all of its input, or not say all of its output. A text that
-/// is too long matches no entry, and what no entry matches is allowed: so whoever asks for a
-/// permission has to look at this first.
+/// Whether the table could not see all of its input, not say all of its output, or not be read. A
+/// text that is too long matches no entry, and what no entry matches is allowed: so whoever asks
+/// for a permission has to look at this first.
 #[must_use]
 pub const fn is_incomplete(mapped: &Mapped) -> bool {
-    mapped.input_too_long || mapped.output_cut
+    mapped.input_too_long || mapped.output_cut || mapped.unreadable
 }
 
 /// Whether any of `flags` is set.

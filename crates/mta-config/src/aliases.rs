@@ -1,7 +1,14 @@
 //! Aliases: left sides and what they stand for.
+//!
+//! Aliases of a text are in memory; those of a compiled configuration, if they are many, are
+//! records beside its core, each read when it is asked for.
 
+use mta_mapping::Unreadable;
+use mta_mapping::records::{FEW, Records, encode, fetch};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, OnceLock};
 
 /// Bit of `alias_domains`: the local part is probed.
 const LOCAL: i64 = 1;
@@ -104,12 +111,54 @@ pub enum Subaddress {
 }
 
 /// All aliases, found by their left side in any case.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default)]
 pub struct Aliases {
     domains: i64,
+    size: usize,
+    /// All aliases of a text; of a compiled configuration those in the core.
     entries: Vec<AliasEntry>,
-    #[serde(skip)]
-    index: std::sync::OnceLock<HashMap<String, usize>>,
+    index: OnceLock<HashMap<String, usize>>,
+    /// Where the others are.
+    records: Option<Arc<dyn Records>>,
+}
+
+/// What a process reads of the aliases at its start; the rest are records.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct AliasesCore {
+    domains: i64,
+    size: usize,
+    entries: Vec<AliasEntry>,
+    has_records: bool,
+}
+
+impl AliasesCore {
+    /// Whether some of the aliases are records beside the core.
+    #[must_use]
+    pub const fn has_records(&self) -> bool {
+        self.has_records
+    }
+
+    /// The aliases, which find in `records` what [`Aliases::divide`] gave away.
+    #[must_use]
+    pub fn attach(self, records: &Arc<dyn Records>) -> Aliases {
+        Aliases {
+            domains: self.domains,
+            size: self.size,
+            entries: self.entries,
+            index: OnceLock::new(),
+            records: self.has_records.then(|| Arc::clone(records)),
+        }
+    }
+}
+
+/// Longest left side that is the key of a record, in octets.
+const LONGEST_KEY: usize = 400;
+
+fn record_key(folded: &str) -> Vec<u8> {
+    let mut key = Vec::with_capacity(1 + folded.len());
+    key.push(b'a');
+    key.extend(folded.as_bytes());
+    key
 }
 
 impl Aliases {
@@ -119,31 +168,65 @@ impl Aliases {
     pub const fn new(domains: i64, entries: Vec<AliasEntry>) -> Self {
         Self {
             domains,
+            size: entries.len(),
             entries,
-            index: std::sync::OnceLock::new(),
+            index: OnceLock::new(),
+            records: None,
         }
     }
 
-    /// The aliases in their order.
-    pub fn iter(&self) -> impl Iterator<Item = &AliasEntry> {
+    /// The aliases in their order; of a compiled configuration only those in its core.
+    pub fn in_memory(&self) -> impl Iterator<Item = &AliasEntry> {
         self.entries.iter()
     }
 
     /// How many there are.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.entries.len()
+        self.size
     }
 
     /// Whether there is none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.size == 0
+    }
+
+    /// What a process reads at its start; `put` is given the keys and the records of the rest.
+    /// Only what was made of text can be divided.
+    pub fn divide(&self, put: &mut dyn FnMut(Vec<u8>, Vec<u8>)) -> AliasesCore {
+        let many = self.size >= FEW;
+        let mut core = AliasesCore {
+            domains: self.domains,
+            size: self.size,
+            entries: Vec::new(),
+            has_records: many,
+        };
+        if !many {
+            core.entries.clone_from(&self.entries);
+            return core;
+        }
+        let mut beside = BTreeMap::new();
+        for entry in &self.entries {
+            let folded = entry.name.to_lowercase();
+            if folded.len() > LONGEST_KEY {
+                core.entries.push(entry.clone());
+            } else {
+                beside.entry(folded).or_insert(entry);
+            }
+        }
+        for (folded, entry) in beside {
+            put(record_key(&folded), encode(entry));
+        }
+        core
     }
 
     /// The alias of exactly that left side, in any case.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&AliasEntry> {
+    ///
+    /// # Errors
+    /// [`Unreadable`]: whether there is one is not known.
+    pub fn get(&self, name: &str) -> Result<Option<Cow<'_, AliasEntry>>, Unreadable> {
+        let folded = name.to_lowercase();
         let index = self.index.get_or_init(|| {
             let mut index = HashMap::with_capacity(self.entries.len());
             for (at, entry) in self.entries.iter().enumerate() {
@@ -151,20 +234,33 @@ impl Aliases {
             }
             index
         });
-        index.get(&name.to_lowercase()).map(|at| &self.entries[*at])
+        if let Some(at) = index.get(&folded) {
+            return Ok(Some(Cow::Borrowed(&self.entries[*at])));
+        }
+        match &self.records {
+            None => Ok(None),
+            Some(records) => Ok(fetch(&**records, &record_key(&folded))?.map(Cow::Owned)),
+        }
     }
 
     /// The alias of an address: the whole address, the local part, then `*@domain`, as
     /// `alias_domains` allows; each with the subaddress forms allowed.
-    #[must_use]
+    ///
+    /// # Errors
+    /// As [`Aliases::get`].
     pub fn lookup(
         &self,
         local: &str,
         domain: Option<&str>,
         subaddress: Subaddress,
-    ) -> Option<&AliasEntry> {
-        let keys = self.keys(local, domain, subaddress);
-        keys.iter().find_map(|key| self.get(key))
+    ) -> Result<Option<Cow<'_, AliasEntry>>, Unreadable> {
+        for key in self.keys(local, domain, subaddress) {
+            let found = self.get(&key)?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 
     /// The left sides that are looked for, in their order.
@@ -184,14 +280,6 @@ impl Aliases {
         keys
     }
 }
-
-impl PartialEq for Aliases {
-    fn eq(&self, other: &Self) -> bool {
-        self.domains == other.domains && self.entries == other.entries
-    }
-}
-
-impl Eq for Aliases {}
 
 /// The values of an alias, with commas between them; empty ones count for nothing.
 pub(crate) fn split_values(text: &str) -> Vec<String> {
@@ -255,9 +343,11 @@ mod tests {
         Aliases::new(domains, names.iter().map(entry).collect())
     }
 
-    fn found<'a>(aliases: &'a Aliases, local: &str, subaddress: Subaddress) -> Option<&'a str> {
+    fn found(aliases: &Aliases, local: &str, subaddress: Subaddress) -> Option<&'static str> {
         let entry = aliases.lookup(local, Some("a.example"), subaddress);
-        entry.map(|entry| entry.name.as_str())
+        let name = entry.unwrap()?.name.clone();
+        let names = ["Jane@a.example", "jane", "*@a.example", "u+x", "u+*", "u"];
+        names.into_iter().find(|known| *known == name)
     }
 
     #[test]

@@ -8,12 +8,15 @@ use crate::fault::{FaultKind, WarningKind};
 use crate::option::{MtaOption, MtaOptions};
 use crate::paths::ServerRoot;
 use crate::table::{Replaceable, TableError};
+use mta_mapping::Unreadable;
+use mta_mapping::records::{FEW, Records, encode, fetch};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// One of the databases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -91,9 +94,53 @@ impl Kind {
 }
 
 /// The text databases of a configuration; part of its reloadable half.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default)]
 pub struct TextDatabases {
-    tables: BTreeMap<Kind, BTreeMap<String, String>>,
+    tables: BTreeMap<Kind, Texts>,
+    /// Where the entries of large ones are in a compiled configuration.
+    records: Option<Arc<dyn Records>>,
+}
+
+/// The entries of one text database, as far as they are in memory.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Texts {
+    size: usize,
+    entries: BTreeMap<String, String>,
+    /// Whether the others are records beside the core.
+    has_records: bool,
+}
+
+/// What a process reads of the text databases at its start; the rest are records.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct TextDatabasesCore {
+    tables: BTreeMap<Kind, Texts>,
+}
+
+impl TextDatabasesCore {
+    /// Whether some of the entries are records beside the core.
+    #[must_use]
+    pub fn has_records(&self) -> bool {
+        self.tables.values().any(|table| table.has_records)
+    }
+
+    /// The databases, which find in `records` what [`TextDatabases::divide`] gave away.
+    #[must_use]
+    pub fn attach(self, records: &Arc<dyn Records>) -> TextDatabases {
+        TextDatabases {
+            tables: self.tables,
+            records: Some(Arc::clone(records)),
+        }
+    }
+}
+
+/// Longest key of a text database that is the key of a record, in octets.
+const LONGEST_KEY: usize = 400;
+
+fn record_key(kind: Kind, folded: &str) -> Vec<u8> {
+    let mut key = Vec::with_capacity(2 + folded.len());
+    key.extend([b't', b'0' + kind as u8]);
+    key.extend(folded.as_bytes());
+    key
 }
 
 impl TextDatabases {
@@ -106,7 +153,7 @@ impl TextDatabases {
     /// How many entries the kind has.
     #[must_use]
     pub fn len(&self, kind: Kind) -> usize {
-        self.tables.get(&kind).map_or(0, BTreeMap::len)
+        self.tables.get(&kind).map_or(0, |table| table.size)
     }
 
     /// Whether there is none at all.
@@ -118,12 +165,45 @@ impl TextDatabases {
     /// Sets an entry; the kind is a text database from here on.
     pub fn insert(&mut self, kind: Kind, key: &str, value: &str) {
         let table = self.tables.entry(kind).or_default();
-        table.insert(fold(key), value.to_owned());
+        table.entries.insert(fold(key), value.to_owned());
+        table.size = table.entries.len();
     }
 
-    fn get(&self, kind: Kind, key: &str) -> Option<&str> {
-        let table = self.tables.get(&kind)?;
-        table.get(&fold(key)).map(String::as_str)
+    /// What a process reads at its start; `put` is given the keys and the records of the rest.
+    /// Only what was read from text can be divided.
+    pub fn divide(&self, put: &mut dyn FnMut(Vec<u8>, Vec<u8>)) -> TextDatabasesCore {
+        let mut core = TextDatabasesCore::default();
+        for (kind, table) in &self.tables {
+            let many = table.size >= FEW;
+            let mut kept = Texts {
+                size: table.size,
+                entries: BTreeMap::new(),
+                has_records: many,
+            };
+            for (key, value) in &table.entries {
+                if many && key.len() <= LONGEST_KEY {
+                    put(record_key(*kind, key), encode(value));
+                } else {
+                    kept.entries.insert(key.clone(), value.clone());
+                }
+            }
+            core.tables.insert(*kind, kept);
+        }
+        core
+    }
+
+    fn get(&self, kind: Kind, key: &str) -> Result<Option<String>, Unreadable> {
+        let Some(table) = self.tables.get(&kind) else {
+            return Ok(None);
+        };
+        let folded = fold(key);
+        if let Some(value) = table.entries.get(&folded) {
+            return Ok(Some(value.clone()));
+        }
+        match &self.records {
+            Some(records) if table.has_records => fetch(&**records, &record_key(kind, &folded)),
+            _ => Ok(None),
+        }
     }
 
     /// Reads a text database; `told` is called for each line that is odd or wrong.
@@ -141,7 +221,7 @@ impl TextDatabases {
             match split(line) {
                 Some((key, value)) if !value.is_empty() => {
                     use std::collections::btree_map::Entry;
-                    match table.entry(fold(&key)) {
+                    match table.entries.entry(fold(&key)) {
                         Entry::Occupied(_) => told(at + 1, Ok(WarningKind::DuplicateKey), &key),
                         Entry::Vacant(place) => {
                             place.insert(value.to_owned());
@@ -152,6 +232,7 @@ impl TextDatabases {
                 None => told(at + 1, Err(FaultKind::KeyWithoutValue), line),
             }
         }
+        table.size = table.entries.len();
     }
 }
 
@@ -245,7 +326,7 @@ impl Databases {
         key: &str,
     ) -> Result<Option<String>, TableError> {
         if texts.has(kind) {
-            return Ok(texts.get(kind, key).map(str::to_owned));
+            return Ok(texts.get(kind, key)?);
         }
         match self.file(kind) {
             Some(file) => file.text(&fold(key)),

@@ -9,41 +9,63 @@
 //!     76      32  SHA-256 of the reloadable half
 //!    108       8  length of the fixed half
 //!    116       8  length of the reloadable half
-//!    124       4  CRC-32C over everything else
-//!    128          the two halves, bincode
+//!    124       8  length of the table file beside it, 0 if there is none
+//!    132      32  SHA-256 of that file
+//!    164       4  CRC-32C over everything else
+//!    168          the two halves, bincode
 //! ```
 //!
+//! That is the core. What is large lies beside it in `config_data.HASH.tables`, a [`Table`] named
+//! by its content that never changes: rules, mapping entries, aliases and text databases, each
+//! looked up when it is needed, so that a process starts as fast with a million of them as with
+//! ten. Each half of the core holds the digest of its records, so that the digests of the halves
+//! stand for all that belongs to them.
+//!
 //! An image is written aside, synced and renamed, so that a reader sees the old or the new one
-//! whole; a configuration with an error never gets this far, and the old image stays. The
-//! checksum is verified at each start, the digests when somebody asks ([`verify`]).
+//! whole; a configuration with an error never gets this far, and the old image stays. The table
+//! file comes first and its predecessor goes last. The checksum of the core is verified at each
+//! start, that of a record when it is read, the digests when somebody asks ([`verify`]).
+//!
+//! | crash while | leaves behind |
+//! | --- | --- |
+//! | the table file is written | `.config_data.HASH.tables.PID`, read by nobody and removed by the next `cnbuild` |
+//! | before the core is renamed | the old image; a table file that no core names, removed by the next `cnbuild` |
+//! | after that | the new image; perhaps the table file of the old one |
 
-use crate::aliases::Aliases;
+use crate::aliases::AliasesCore;
 use crate::channel::Channels;
 use crate::config::{Config, ImageIdentity, Restricted};
-use crate::database::TextDatabases;
+use crate::database::TextDatabasesCore;
 use crate::delivery::Clause;
 use crate::option::MtaOptions;
 use crate::paths::ServerRoot;
 use crate::pool::JobControllerOptions;
 use crate::service::DispatcherOptions;
 use crate::source::{self, Mark};
+use crate::table::{TableBuilder, TableError};
 use crate::task::Task;
+use mta_mapping::records::Records;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+
+mod tables;
+
+use tables::{Placed, RecordDigests, Summing};
 
 /// What the file begins with.
 const MAGIC: [u8; 8] = *b"IMTAconf";
 /// The version of the layout. A test over a golden image fails when the layout changes and this
 /// number does not.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 /// Octets before the two halves.
-const HEADER: usize = 128;
+const HEADER: usize = 168;
 /// Where the checksum stands.
-const CHECKSUM: usize = 124;
+const CHECKSUM: usize = 164;
 /// Largest image that is read, in octets.
 const LARGEST: usize = 1 << 30;
 
@@ -72,6 +94,20 @@ pub enum ImageError {
     #[error("compiled configuration {} is damaged", path.display())]
     Damaged {
         /// The file.
+        path: PathBuf,
+    },
+    /// What lies beside the core could not be read or written.
+    #[error("compiled configuration {}", path.display())]
+    Tables {
+        /// The image's core.
+        path: PathBuf,
+        /// What is wrong with which file.
+        source: TableError,
+    },
+    /// It was read from an image: only what was read from text can be compiled.
+    #[error("compiled configuration {} was not read from text", path.display())]
+    NotFromText {
+        /// What would have been written.
         path: PathBuf,
     },
     /// It could not be read or written.
@@ -105,7 +141,8 @@ pub enum ImageStatus {
 struct FixedRef<'a> {
     mta: &'a MtaOptions,
     channels: &'a Channels,
-    rules: &'a mta_rewrite::Rules,
+    rules: mta_rewrite::RulesCore,
+    records: Option<[u8; 32]>,
     delivery: &'a [Clause],
     dispatcher: &'a DispatcherOptions,
     job_controller: &'a JobControllerOptions,
@@ -120,7 +157,9 @@ struct FixedRef<'a> {
 struct Fixed {
     mta: MtaOptions,
     channels: Channels,
-    rules: mta_rewrite::Rules,
+    rules: mta_rewrite::RulesCore,
+    /// Over the records of the rules, if there are any.
+    records: Option<[u8; 32]>,
     delivery: Vec<Clause>,
     dispatcher: DispatcherOptions,
     job_controller: JobControllerOptions,
@@ -132,18 +171,21 @@ struct Fixed {
 
 /// The half that a running process can swap.
 #[derive(Serialize)]
-struct ReloadableRef<'a> {
-    mappings: &'a mta_mapping::Tables,
-    aliases: &'a Aliases,
-    texts: &'a TextDatabases,
+struct ReloadableRef {
+    mappings: mta_mapping::TablesCore,
+    aliases: AliasesCore,
+    texts: TextDatabasesCore,
+    records: Option<[u8; 32]>,
 }
 
 /// [`ReloadableRef`] as it is read.
 #[derive(Deserialize)]
 struct Reloadable {
-    mappings: mta_mapping::Tables,
-    aliases: Aliases,
-    texts: TextDatabases,
+    mappings: mta_mapping::TablesCore,
+    aliases: AliasesCore,
+    texts: TextDatabasesCore,
+    /// Over the records of all three, if there are any.
+    records: Option<[u8; 32]>,
 }
 
 fn settings() -> impl bincode::config::Config {
@@ -154,12 +196,32 @@ fn encode<T: Serialize>(part: &T) -> Result<Vec<u8>, ImageError> {
     bincode::serde::encode_to_vec(part, settings()).map_err(ImageError::Encode)
 }
 
-/// The two halves of a configuration, encoded.
-fn halves(config: &Config) -> Result<(Vec<u8>, Vec<u8>), ImageError> {
+/// A configuration in the image's form: the two halves of the core, encoded, and the records.
+struct Composed {
+    fixed: Vec<u8>,
+    reloadable: Vec<u8>,
+    digests: RecordDigests,
+    records: TableBuilder,
+}
+
+/// Takes a configuration apart.
+fn divide(config: &Config) -> Result<Composed, ImageError> {
+    let mut records = TableBuilder::default();
+    let mut put = |key: Vec<u8>, record: Vec<u8>| records.add(&key, &record);
+    let rules = config.rules.divide(&mut put);
+    let mappings = config.mappings.divide(&mut put);
+    let aliases = config.aliases.divide(&mut put);
+    let texts = config.texts.divide(&mut put);
+    let mut summing = Summing::default();
+    for (key, values) in records.iter() {
+        summing.record(key, values);
+    }
+    let digests = summing.done();
     let fixed = encode(&FixedRef {
         mta: &config.mta,
         channels: &config.channels,
-        rules: &config.rules,
+        rules,
+        records: digests.fixed,
         delivery: &config.delivery,
         dispatcher: &config.dispatcher,
         job_controller: &config.job_controller,
@@ -169,21 +231,27 @@ fn halves(config: &Config) -> Result<(Vec<u8>, Vec<u8>), ImageError> {
         default_domain: &config.default_domain,
     })?;
     let reloadable = encode(&ReloadableRef {
-        mappings: &config.mappings,
-        aliases: &config.aliases,
-        texts: &config.texts,
+        mappings,
+        aliases,
+        texts,
+        records: digests.reloadable,
     })?;
-    Ok((fixed, reloadable))
+    Ok(Composed {
+        fixed,
+        reloadable,
+        digests,
+        records,
+    })
 }
 
 /// The hashes by which a configuration that was read from text is known: those its image would
 /// have.
 #[must_use]
 pub fn identity(config: &Config) -> ImageIdentity {
-    match halves(config) {
-        Ok((fixed, reloadable)) => ImageIdentity {
-            fixed: short(&Sha256::digest(&fixed)),
-            reloadable: short(&Sha256::digest(&reloadable)),
+    match divide(config) {
+        Ok(composed) => ImageIdentity {
+            fixed: short(&Sha256::digest(&composed.fixed)),
+            reloadable: short(&Sha256::digest(&composed.reloadable)),
             from_image: false,
         },
         Err(_) => ImageIdentity::default(),
@@ -199,24 +267,28 @@ fn short(digest: &[u8]) -> String {
         .collect()
 }
 
-/// Puts `config`, made from text with this digest, into the image's form.
-fn compose(config: &Config, text: [u8; 32]) -> Result<Vec<u8>, ImageError> {
-    let (fixed, reloadable) = halves(config)?;
+/// The core of an image made from text with this digest, with that table file beside it.
+fn compose(composed: &Composed, text: [u8; 32], beside: &Placed) -> Vec<u8> {
+    let Composed {
+        fixed, reloadable, ..
+    } = composed;
     let length = |half: &[u8]| u64::try_from(half.len()).unwrap_or(u64::MAX).to_be_bytes();
     let mut image = Vec::with_capacity(HEADER + fixed.len() + reloadable.len());
     image.extend(MAGIC);
     image.extend(FORMAT.to_be_bytes());
     image.extend(text);
-    image.extend(Sha256::digest(&fixed));
-    image.extend(Sha256::digest(&reloadable));
-    image.extend(length(&fixed));
-    image.extend(length(&reloadable));
+    image.extend(Sha256::digest(fixed));
+    image.extend(Sha256::digest(reloadable));
+    image.extend(length(fixed));
+    image.extend(length(reloadable));
+    image.extend(beside.length.to_be_bytes());
+    image.extend(beside.digest);
     image.extend([0; 4]);
     image.extend(fixed);
     image.extend(reloadable);
     let checksum = checksum(&image).to_be_bytes();
     image[CHECKSUM..HEADER].copy_from_slice(&checksum);
-    Ok(image)
+    image
 }
 
 /// The checksum over an image without the four octets that hold it.
@@ -228,6 +300,7 @@ fn checksum(image: &[u8]) -> u32 {
 struct Parts<'a> {
     text: [u8; 32],
     digests: [&'a [u8]; 2],
+    beside: Placed,
     fixed: &'a [u8],
     reloadable: &'a [u8],
 }
@@ -268,6 +341,10 @@ fn take_apart(image: &[u8]) -> Result<Parts<'_>, Refused> {
     Ok(Parts {
         text: field(image, 12).ok_or(Refused::Damaged)?,
         digests: [&image[44..76], &image[76..108]],
+        beside: Placed {
+            length: field(image, 124).map_or(0, u64::from_be_bytes),
+            digest: field(image, 132).ok_or(Refused::Damaged)?,
+        },
         fixed,
         reloadable,
     })
@@ -282,30 +359,65 @@ fn decode<'a, T: Deserialize<'a>>(half: &'a [u8]) -> Option<T> {
     (used == half.len()).then_some(part)
 }
 
-/// Makes a configuration of an image's parts.
-fn assemble(parts: &Parts<'_>) -> Option<Config> {
-    let fixed: Fixed = decode(parts.fixed)?;
-    let reloadable: Reloadable = decode(parts.reloadable)?;
-    Some(Config {
-        identity: ImageIdentity {
-            fixed: short(parts.digests[0]),
-            reloadable: short(parts.digests[1]),
-            from_image: true,
-        },
-        mta: fixed.mta,
-        channels: fixed.channels,
-        rules: fixed.rules,
-        mappings: reloadable.mappings,
-        aliases: reloadable.aliases,
-        texts: reloadable.texts,
-        delivery: fixed.delivery,
-        dispatcher: fixed.dispatcher,
-        job_controller: fixed.job_controller,
-        tasks: fixed.tasks,
-        restricted: fixed.restricted,
-        hostname: fixed.hostname,
-        default_domain: fixed.default_domain,
-    })
+/// The halves of an image, decoded, before they have their records.
+struct Halves {
+    identity: ImageIdentity,
+    fixed: Fixed,
+    reloadable: Reloadable,
+}
+
+impl Halves {
+    fn of(parts: &Parts<'_>) -> Option<Self> {
+        let fixed: Fixed = decode(parts.fixed)?;
+        let reloadable: Reloadable = decode(parts.reloadable)?;
+        let beside = [
+            reloadable.mappings.has_records(),
+            reloadable.aliases.has_records(),
+            reloadable.texts.has_records(),
+        ];
+        let complete = fixed.rules.has_records() <= fixed.records.is_some()
+            && beside.contains(&true) <= reloadable.records.is_some();
+        complete.then(|| Self {
+            identity: ImageIdentity {
+                fixed: short(parts.digests[0]),
+                reloadable: short(parts.digests[1]),
+                from_image: true,
+            },
+            fixed,
+            reloadable,
+        })
+    }
+
+    const fn digests(&self) -> RecordDigests {
+        RecordDigests {
+            fixed: self.fixed.records,
+            reloadable: self.reloadable.records,
+        }
+    }
+
+    fn attach(self, records: &Arc<dyn Records>) -> Config {
+        let Self {
+            identity,
+            fixed,
+            reloadable,
+        } = self;
+        Config {
+            identity,
+            mta: fixed.mta,
+            channels: fixed.channels,
+            rules: fixed.rules.attach(records),
+            mappings: reloadable.mappings.attach(records),
+            aliases: reloadable.aliases.attach(records),
+            texts: reloadable.texts.attach(records),
+            delivery: fixed.delivery,
+            dispatcher: fixed.dispatcher,
+            job_controller: fixed.job_controller,
+            tasks: fixed.tasks,
+            restricted: fixed.restricted,
+            hostname: fixed.hostname,
+            default_domain: fixed.default_domain,
+        }
+    }
 }
 
 /// Reads the image of `root`.
@@ -321,18 +433,43 @@ pub fn read(root: &ServerRoot) -> Result<Config, ImageError> {
 /// # Errors
 /// As [`read`].
 pub fn read_file(path: &Path, root: &ServerRoot) -> Result<Config, ImageError> {
-    let image = octets(path, root)?;
-    let parts = parts_of(&image, path)?;
-    assemble(&parts).ok_or_else(|| ImageError::Damaged {
-        path: path.to_owned(),
-    })
+    let mut tried = None;
+    loop {
+        let image = octets(path, root)?;
+        let parts = parts_of(&image, path)?;
+        let halves = Halves::of(&parts).ok_or_else(|| damaged(path))?;
+        let file = halves.digests().file(path);
+        let records = match &file {
+            None => Ok(tables::none()),
+            Some(file) => tables::open(file, parts.beside, |metadata| is_trusted(metadata, root)),
+        };
+        match records {
+            Ok(records) => return Ok(halves.attach(&records)),
+            // The image was replaced between the two: the new core names another file.
+            Err(error) if error.is_missing() && tried != file => tried = file,
+            Err(source) => {
+                return Err(ImageError::Tables {
+                    path: path.to_owned(),
+                    source,
+                });
+            }
+        }
+    }
 }
 
-/// Verifies all that a start leaves out: the digests of the halves.
+/// What a complete verification has read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// The file beside the core and how many records it has, if there is one.
+    pub tables: Option<(PathBuf, u64)>,
+}
+
+/// Verifies all that a start leaves out: the digests of the halves, and every record beside the
+/// core.
 ///
 /// # Errors
 /// As [`read`].
-pub fn verify(root: &ServerRoot) -> Result<(), ImageError> {
+pub fn verify(root: &ServerRoot) -> Result<Verified, ImageError> {
     let path = root.image();
     let image = octets(&path, root)?;
     let parts = parts_of(&image, &path)?;
@@ -341,11 +478,42 @@ pub fn verify(root: &ServerRoot) -> Result<(), ImageError> {
         .iter()
         .zip(parts.digests)
         .all(|(half, digest)| Sha256::digest(half).as_slice() == digest);
-    if good && assemble(&parts).is_some() {
-        Ok(())
-    } else {
-        Err(ImageError::Damaged { path })
+    let halves = Halves::of(&parts)
+        .filter(|_| good)
+        .ok_or_else(|| damaged(&path))?;
+    let digests = halves.digests();
+    let Some(file) = digests.file(&path) else {
+        return Ok(Verified { tables: None });
+    };
+    let failed = |source| ImageError::Tables {
+        path: path.clone(),
+        source,
+    };
+    let (found, count) =
+        tables::digests(&file, parts.beside, |metadata| is_trusted(metadata, root))
+            .map_err(failed)?;
+    if found != digests {
+        return Err(damaged(&file));
     }
+    Ok(Verified {
+        tables: Some((file, count)),
+    })
+}
+
+fn damaged(path: &Path) -> ImageError {
+    ImageError::Damaged {
+        path: path.to_owned(),
+    }
+}
+
+/// Only root, the owner of `config`, or we ourselves may have written what belongs to an image:
+/// whoever could change it could make our programs run anything.
+fn is_trusted(metadata: &std::fs::Metadata, root: &ServerRoot) -> bool {
+    let Ok(config) = std::fs::metadata(root.config()) else {
+        return false;
+    };
+    let trusted = [0, config.uid(), nix::unistd::geteuid().as_raw()];
+    metadata.is_file() && trusted.contains(&metadata.uid()) && metadata.mode() & 0o022 == 0
 }
 
 fn parts_of<'a>(image: &'a [u8], path: &Path) -> Result<Parts<'a>, ImageError> {
@@ -357,8 +525,7 @@ fn parts_of<'a>(image: &'a [u8], path: &Path) -> Result<Parts<'a>, ImageError> {
     })
 }
 
-/// The octets of an image that only root, the owner of `config`, or we ourselves may have
-/// written: whoever could change the image could make our programs run anything.
+/// The octets of an image's core.
 fn octets(path: &Path, root: &ServerRoot) -> Result<Vec<u8>, ImageError> {
     use std::io::Read;
     let failed = |source: io::Error| match source.kind() {
@@ -372,12 +539,7 @@ fn octets(path: &Path, root: &ServerRoot) -> Result<Vec<u8>, ImageError> {
     };
     let file = std::fs::File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
-    let owner = std::fs::metadata(root.config()).map_err(failed)?.uid();
-    let trusted = [0, owner, nix::unistd::geteuid().as_raw()];
-    let legal = metadata.is_file()
-        && trusted.contains(&metadata.uid())
-        && metadata.mode() & 0o022 == 0
-        && metadata.len() <= LARGEST as u64;
+    let legal = is_trusted(&metadata, root) && metadata.len() <= LARGEST as u64;
     if !legal {
         return Err(ImageError::Ownership {
             path: path.to_owned(),
@@ -410,13 +572,36 @@ pub fn write_file(
     config: &Config,
     mark: Mark,
 ) -> Result<(), ImageError> {
-    let image = compose(config, mark.digest)?;
+    if config.identity.from_image {
+        return Err(ImageError::NotFromText {
+            path: path.to_owned(),
+        });
+    }
+    let composed = divide(config)?;
     let failed = |source| ImageError::Io {
         path: path.to_owned(),
         source,
     };
-    source::save::directory(&root.config(), path.parent().unwrap_or(path)).map_err(failed)?;
-    source::save::file_of(path, &image, &root.config(), Some(mark.begun)).map_err(failed)
+    let directory = path.parent().unwrap_or(path);
+    source::save::directory(&root.config(), directory).map_err(failed)?;
+    // Who writes an image removes the table files that it does not name: one at a time.
+    let lock = std::fs::File::open(directory).map_err(failed)?;
+    lock.lock().map_err(failed)?;
+    let file = composed.digests.file(path);
+    let mut beside = Placed::NONE;
+    if let Some(file) = &file {
+        let placed = composed
+            .records
+            .place_with(file, &|aside| source::save::own_like(&root.config(), aside));
+        placed.map_err(|source| ImageError::Tables {
+            path: path.to_owned(),
+            source,
+        })?;
+        beside = Placed::of(file).map_err(failed)?;
+    }
+    let image = compose(&composed, mark.digest, &beside);
+    source::save::file_of(path, &image, &root.config(), Some(mark.begun)).map_err(failed)?;
+    tables::remove_others(path, file.as_deref()).map_err(failed)
 }
 
 /// How the image of `root` stands to the text.
@@ -429,12 +614,21 @@ pub fn status(root: &ServerRoot) -> ImageStatus {
         Err(_) => return ImageStatus::Unreadable,
     };
     match take_apart(&image) {
+        Ok(parts) if !has_its_tables(&parts, &path) => ImageStatus::Unreadable,
         Ok(parts) if older_text(root, &path) || parts.text == source::digest_of(root) => {
             ImageStatus::Current
         }
         Ok(_) => ImageStatus::Stale,
         Err(_) => ImageStatus::Unreadable,
     }
+}
+
+fn has_its_tables(parts: &Parts<'_>, path: &Path) -> bool {
+    let file = Halves::of(parts).map(|halves| halves.digests().file(path));
+    let length = |file: PathBuf| std::fs::metadata(file).map(|file| file.len());
+    file.is_some_and(|file| {
+        file.is_none_or(|file| length(file).is_ok_and(|length| length == parts.beside.length))
+    })
 }
 
 /// By how much the clock of file systems may lag behind the one that a program reads.

@@ -44,6 +44,9 @@ pub enum TableError {
         /// What the library says.
         source: heed::Error,
     },
+    /// A record of the compiled configuration is not what was written.
+    #[error(transparent)]
+    Record(#[from] mta_mapping::Unreadable),
     /// A record is not what was written.
     #[error("{} is damaged at the key \"{key}\"", path.display())]
     Damaged {
@@ -52,6 +55,14 @@ pub enum TableError {
         /// The key.
         key: String,
     },
+}
+
+impl TableError {
+    /// Whether there is no such file.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
 }
 
 /// A table file that is open.
@@ -83,6 +94,14 @@ impl Table {
             path: path.to_owned(),
             source,
         };
+        let damaged = || TableError::Foreign {
+            path: path.to_owned(),
+            source: heed::Error::Io(io::Error::from(io::ErrorKind::InvalidData)),
+        };
+        // Both of LMDB's first pages are read before anything else.
+        if length < 2 * page_size() {
+            return Err(damaged());
+        }
         let mut options = EnvOpenOptions::new().read_txn_without_tls();
         let size = usize::try_from(length).unwrap_or(MAX_SIZE);
         options.map_size(size.max(4096).next_multiple_of(4096));
@@ -94,17 +113,18 @@ impl Table {
             options.flags(EnvFlags::READ_ONLY | EnvFlags::NO_LOCK | EnvFlags::NO_SUB_DIR);
             options.open(path).map_err(foreign)?
         };
+        // A file that was cut short must not be touched where it ends: that would be a signal.
+        let pages = env.info().last_page_number as u64 + 1;
+        if pages.saturating_mul(page_size()) > length {
+            return Err(damaged());
+        }
         let txn = env.read_txn().map_err(foreign)?;
         let opened = env.open_databases_and_commit(txn, |opener, txn| {
             let records = opener.open_database::<Bytes, Bytes>(txn, None)?;
             Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit(records))
         });
-        let missing = || TableError::Foreign {
-            path: path.to_owned(),
-            source: heed::Error::Io(io::Error::from(io::ErrorKind::InvalidData)),
-        };
         let records = opened.map_err(foreign)?.unwrap_commit();
-        let records = records.ok_or_else(missing)?;
+        let records = records.ok_or_else(damaged)?;
         Ok(Self {
             path: path.to_owned(),
             env,
@@ -152,6 +172,25 @@ impl Table {
         Ok(first.map(|value| String::from_utf8_lossy(&value).into_owned()))
     }
 
+    /// Shows the first value of a key to `visit`, where it lies; whether the key is there.
+    ///
+    /// # Errors
+    /// As [`Table::get`].
+    pub fn read(&self, key: &[u8], visit: &mut dyn FnMut(&[u8])) -> Result<bool, TableError> {
+        if key.is_empty() || key.len() > MAX_KEY {
+            return Ok(false);
+        }
+        let txn = self.env.read_txn().map_err(|error| self.foreign(error))?;
+        let record = self.records.get(&txn, key);
+        let Some(record) = record.map_err(|error| self.foreign(error))? else {
+            return Ok(false);
+        };
+        let mut values = body(record).ok_or_else(|| self.damaged(key))?;
+        let first = next_value(&mut values).ok_or_else(|| self.damaged(key))?;
+        visit(first);
+        Ok(true)
+    }
+
     /// Visits every record in the order of the keys.
     ///
     /// # Errors
@@ -180,19 +219,36 @@ impl Table {
     }
 }
 
+/// Octets in a page of LMDB: those of the system that wrote the file, which is this one.
+fn page_size() -> u64 {
+    let known = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE);
+    let known = known.ok().flatten();
+    known
+        .and_then(|size| u64::try_from(size).ok())
+        .unwrap_or(4096)
+}
+
+/// The values of a record with their lengths, if its checksum holds.
+fn body(record: &[u8]) -> Option<&[u8]> {
+    let (checksum, rest) = record.split_first_chunk::<4>()?;
+    (crc32c::crc32c(rest) == u32::from_be_bytes(*checksum)).then_some(rest)
+}
+
+/// Takes the next value, which stands behind its length.
+fn next_value<'r>(rest: &mut &'r [u8]) -> Option<&'r [u8]> {
+    let (length, behind) = rest.split_first_chunk::<4>()?;
+    let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+    let (value, behind) = behind.split_at_checked(length)?;
+    *rest = behind;
+    Some(value)
+}
+
 /// The values of a record, if its checksum holds.
 fn unpack(record: &[u8]) -> Option<Vec<Vec<u8>>> {
-    let (checksum, mut rest) = record.split_first_chunk::<4>()?;
-    if crc32c::crc32c(rest) != u32::from_be_bytes(*checksum) {
-        return None;
-    }
+    let mut rest = body(record)?;
     let mut values = Vec::new();
     while !rest.is_empty() {
-        let (length, behind) = rest.split_first_chunk::<4>()?;
-        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
-        let (value, behind) = behind.split_at_checked(length)?;
-        values.push(value.to_vec());
-        rest = behind;
+        values.push(next_value(&mut rest)?.to_vec());
     }
     Some(values)
 }
@@ -246,17 +302,37 @@ impl TableBuilder {
         self.records.is_empty()
     }
 
+    /// All keys with their values, in the order of the keys.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[Vec<u8>])> {
+        let records = self.records.iter();
+        records.map(|(key, values)| (key.as_slice(), values.as_slice()))
+    }
+
     /// Puts the table in place: written aside, synced, renamed. Mode 0600.
     ///
     /// # Errors
     /// What the system or the library says; what was there before still is.
     pub fn place(&self, path: &Path) -> Result<(), TableError> {
+        self.place_with(path, &|_| Ok(()))
+    }
+
+    /// As [`TableBuilder::place`]; `ready` is called with the name of the written file before it
+    /// gets its own.
+    ///
+    /// # Errors
+    /// As [`TableBuilder::place`], and what `ready` says.
+    pub fn place_with(
+        &self,
+        path: &Path,
+        ready: &dyn Fn(&Path) -> io::Result<()>,
+    ) -> Result<(), TableError> {
         let aside = aside(path);
         let io = |source| TableError::Io {
             path: path.to_owned(),
             source,
         };
         let done = self.write(&aside).and_then(|()| {
+            ready(&aside).map_err(io)?;
             fs::rename(&aside, path).map_err(io)?;
             let directory = path.parent().unwrap_or(path);
             fs::File::open(directory)

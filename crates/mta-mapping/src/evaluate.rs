@@ -4,7 +4,7 @@ use crate::expand::{cut, expand};
 use crate::matching::Matcher;
 use crate::pattern::is_too_long;
 use crate::template::Control;
-use crate::{Callouts, Event, Input, Mapped, Table, Tables, Trace};
+use crate::{Callouts, Event, Input, Mapped, Table, Tables, Trace, Unreadable};
 
 /// Restarts in a row that do not shorten the string; the next is not honoured.
 const MAX_GROWING_RESTARTS: u32 = 10;
@@ -22,6 +22,7 @@ pub(crate) struct Evaluation<'e> {
     turns: u32,
     input_too_long: bool,
     output_cut: bool,
+    unreadable: bool,
 }
 
 impl<'e> Evaluation<'e> {
@@ -37,6 +38,7 @@ impl<'e> Evaluation<'e> {
             turns: 0,
             input_too_long: false,
             output_cut: false,
+            unreadable: false,
         }
     }
 
@@ -72,6 +74,7 @@ impl<'e> Evaluation<'e> {
         }
         mapped.input_too_long = self.input_too_long;
         mapped.output_cut = self.output_cut;
+        mapped.unreadable = self.unreadable;
         self.tell(|| Event::Result {
             matched: mapped.matched,
             text: mapped.output.clone(),
@@ -93,9 +96,20 @@ impl<'e> Evaluation<'e> {
                 return;
             }
             let text = std::mem::take(&mut mapped.output);
-            let Some((found, output, control)) =
-                self.first_match(table, next, number, &text, input, depth, mapped)
-            else {
+            let first = self.first_match(table, next, number, &text, input, depth, mapped);
+            let first = match first {
+                Ok(first) => first,
+                Err(unreadable) => {
+                    self.unreadable = true;
+                    self.tell(|| Event::Failed {
+                        reason: unreadable.to_string(),
+                        depth,
+                    });
+                    mapped.output = text;
+                    return;
+                }
+            };
+            let Some((found, output, control)) = first else {
                 mapped.output = text;
                 if !wrap_pending || !self.restart(&mut guard, &mapped.output, depth) {
                     return;
@@ -147,15 +161,12 @@ impl<'e> Evaluation<'e> {
         input: &Input<'_>,
         depth: u32,
         mapped: &mut Mapped,
-    ) -> Option<(usize, Option<String>, Option<Control>)> {
+    ) -> Result<Option<(usize, Option<String>, Option<Control>)>, Unreadable> {
         let mut matcher = Matcher::new(text);
-        let offset = table
-            .entries
-            .get(next..)?
-            .iter()
-            .position(|entry| matcher.matches(&entry.pattern))?;
-        let found = next + offset;
-        let entry = &table.entries[found];
+        let matched = table.first(text, next, |entry| matcher.matches(&entry.pattern))?;
+        let Some((found, entry)) = matched else {
+            return Ok(None);
+        };
         mapped.matched = true;
         self.tell(|| Event::Matched {
             entry: found + 1,
@@ -175,7 +186,7 @@ impl<'e> Evaluation<'e> {
             self.output_cut |= was_cut;
             text
         });
-        Some((found, output, expanded.control))
+        Ok(Some((found, output, expanded.control)))
     }
 
     /// Asks for one more pass; whether the request is honoured.

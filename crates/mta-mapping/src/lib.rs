@@ -9,6 +9,12 @@
 //! a form that is part of the compiled configuration; [`Tables::map`] runs an [`Input`] through
 //! one table and gives a [`Mapped`]; a [`Trace`] that listens is told each step as an [`Event`].
 //!
+//! A large table is not scanned: each entry is filed under the rarest literal or network that it
+//! asks for, and only entries under keys of the text are tried, in the order of the table. In a
+//! compiled configuration those entries are records beside the core ([`records`]), read when a key
+//! of theirs comes up; where they cannot be read, [`Mapped::unreadable`] says so, and nobody may
+//! take that for "nothing matches".
+//!
 //! Bounded: pattern, template, input and output lengths, the depth and number of calls, the
 //! number of restarts, and the work of one match, so that neither a table nor an input can take
 //! exponential time.
@@ -30,9 +36,11 @@ mod evaluate;
 mod expand;
 mod explain;
 mod flags;
+mod index;
 mod matching;
 mod network;
 mod pattern;
+pub mod records;
 mod table;
 mod template;
 
@@ -46,7 +54,8 @@ pub use explain::{Event, Silent, Trace};
 pub use flags::Flags;
 pub use matching::match_fields;
 pub use pattern::Pattern;
-pub use table::{Entry, Input, Mapped, Table, Tables};
+pub use records::Unreadable;
+pub use table::{Entry, Input, Mapped, Table, Tables, TablesCore};
 pub use template::Template;
 
 /// Longest pattern, in characters.

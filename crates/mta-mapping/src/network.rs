@@ -47,27 +47,72 @@ impl Network {
     /// that is an address, if that address is in the network. An IPv4 network also takes the
     /// IPv6 spelling of a mapped address.
     pub(crate) fn take(self, text: &str) -> Option<usize> {
-        let run = text
-            .bytes()
-            .take(MAX_ADDRESS_TEXT)
-            .take_while(|b| b.is_ascii_hexdigit() || *b == b'.' || *b == b':')
-            .count();
-        for end in (1..=run).rev() {
-            let candidate = &text[..end];
-            match self {
-                Self::V4 { address, mask } => {
-                    if let Some(found) = as_v4(candidate) {
-                        return (u32::from(found) & mask == address).then_some(end);
-                    }
-                }
-                Self::V6 { address, mask } => {
-                    if let Ok(found) = candidate.parse::<Ipv6Addr>() {
-                        return (u128::from(found) & mask == address).then_some(end);
-                    }
-                }
+        let run = run_of_address(text.as_bytes());
+        match self {
+            Self::V4 { address, mask } => {
+                let (found, end) = longest_v4(&text[..run])?;
+                (found & mask == address).then_some(end)
+            }
+            Self::V6 { address, mask } => {
+                let (found, end) = longest_v6(&text[..run])?;
+                (found & mask == address).then_some(end)
             }
         }
-        None
+    }
+}
+
+/// Number of characters at the start that may belong to an address.
+fn run_of_address(text: &[u8]) -> usize {
+    text.iter()
+        .take(MAX_ADDRESS_TEXT)
+        .take_while(|b| b.is_ascii_hexdigit() || **b == b'.' || **b == b':')
+        .count()
+}
+
+/// The longest start of a run that is an IPv4 address, in either spelling, and its length.
+fn longest_v4(run: &str) -> Option<(u32, usize)> {
+    let count = |wanted| run.bytes().filter(|b| *b == wanted).count();
+    if count(b'.') < 3 && count(b':') < 2 {
+        return None;
+    }
+    (1..=run.len()).rev().find_map(|end| {
+        let found = as_v4(&run[..end])?;
+        Some((u32::from(found), end))
+    })
+}
+
+/// The longest start of a run that is an IPv6 address, and its length.
+fn longest_v6(run: &str) -> Option<(u128, usize)> {
+    if run.bytes().filter(|b| *b == b':').count() < 2 {
+        return None;
+    }
+    (1..=run.len()).rev().find_map(|end| {
+        let found = run[..end].parse::<Ipv6Addr>().ok()?;
+        Some((u128::from(found), end))
+    })
+}
+
+/// An address that an IP element could find in a text.
+pub(crate) enum Found {
+    V4(u32),
+    V6(u128),
+}
+
+/// Calls `visit` with all addresses that an IP element could find anywhere in a text.
+pub(crate) fn for_each_address(text: &str, visit: &mut dyn FnMut(Found)) {
+    let octets = text.as_bytes();
+    for start in 0..octets.len() {
+        if !octets[start].is_ascii_hexdigit() && octets[start] != b':' {
+            continue;
+        }
+        let run = run_of_address(&octets[start..]);
+        let run = &text[start..start + run];
+        if let Some((address, _)) = longest_v4(run) {
+            visit(Found::V4(address));
+        }
+        if let Some((address, _)) = longest_v6(run) {
+            visit(Found::V6(address));
+        }
     }
 }
 

@@ -82,6 +82,8 @@ pub(crate) enum Refusal {
     },
     Nesting,
     Form,
+    /// A mapping table cannot be read: not the rule fails but the whole question.
+    Unreadable(String),
 }
 
 impl fmt::Display for Refusal {
@@ -100,6 +102,7 @@ impl fmt::Display for Refusal {
             Self::Lookup { call, argument } => write!(f, "{call} has no answer for \"{argument}\""),
             Self::Nesting => f.write_str("too many or too deep call-outs"),
             Self::Form => f.write_str("the template gives no address"),
+            Self::Unreadable(table) => write!(f, "the mapping table {table} cannot be read"),
         }
     }
 }
@@ -115,14 +118,21 @@ pub(crate) enum Halt {
     NoAnswer(String),
 }
 
+/// A mapping table that a template asks cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Unreadable;
+
 /// Applies `template`; a refusal is told to whoever listens, and gives nothing.
+///
+/// # Errors
+/// [`Unreadable`]: nothing may be decided now, by another rule neither.
 pub(crate) fn apply(
     template: &Template,
     question: &Question<'_>,
     matched: &Match<'_>,
     surroundings: &dyn Surroundings,
     trace: &mut dyn Trace,
-) -> Option<Applied> {
+) -> Result<Option<Applied>, Unreadable> {
     let application = Application {
         question,
         matched,
@@ -190,7 +200,7 @@ pub(crate) struct Application<'x> {
 }
 
 impl Application<'_> {
-    fn run(mut self, template: &Template) -> Option<Applied> {
+    fn run(mut self, template: &Template) -> Result<Option<Applied>, Unreadable> {
         match self.execute(template) {
             Ok(temporary) => {
                 let output = std::mem::take(&mut self.output);
@@ -202,13 +212,18 @@ impl Application<'_> {
                         temporary,
                     };
                     self.tell(|| told(&applied.form));
-                    return Some(applied);
+                    return Ok(Some(applied));
                 }
                 self.refuse(&Refusal::Form);
             }
-            Err(refusal) => self.refuse(&refusal),
+            Err(refusal) => {
+                self.refuse(&refusal);
+                if matches!(refusal, Refusal::Unreadable(_)) {
+                    return Err(Unreadable);
+                }
+            }
         }
-        None
+        Ok(None)
     }
 
     fn refuse(&mut self, refusal: &Refusal) {

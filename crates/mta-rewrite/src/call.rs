@@ -81,6 +81,9 @@ impl Application<'_> {
             &Outward(surroundings),
             &mut MappingSteps(self.trace),
         );
+        if mapped.unreadable {
+            return Err(Halt::Refused(Refusal::Unreadable(table.to_owned())));
+        }
         if mapped.matched && mapped.flags.contains('Y') {
             Ok(mapped.output)
         } else {

@@ -67,7 +67,7 @@ mod tests;
 pub use explain::{Event, Place, Silent, Trace};
 pub use question::{Direction, Part, Question, RewriteError, Rewritten};
 pub use rounds::rewrite;
-pub use rule::{Rule, RuleError, RuleErrorKind, RuleWarning, Rules, SourceRule};
+pub use rule::{Rule, RuleError, RuleErrorKind, RuleWarning, Rules, RulesCore, SourceRule};
 pub use surroundings::{ChannelTraits, Owner, Surroundings};
 
 /// Restarts (`A%B`) of one rewrite that are honoured.

@@ -18,6 +18,10 @@ const TOO_LONG: (Status, &str) = (Status::new(5, 1, 3), "address too long");
 /// Text while the domain database cannot be read. Nothing may be decided without it: a later rule
 /// could send an address elsewhere, or return it.
 const UNREADABLE: (Status, &str) = (Status::new(4, 3, 5), "domain database cannot be read");
+/// Text while the rules of a compiled configuration cannot be read; nothing may be decided either.
+const NO_RULES: (Status, &str) = (Status::new(4, 3, 5), "rewrite rules cannot be read");
+/// Text while a mapping table that a rule asks cannot be read.
+const NO_TABLE: (Status, &str) = (Status::new(4, 3, 5), "mapping table cannot be read");
 /// Text for the restart after the last one that is honoured.
 const LOOP: (Status, &str) = (Status::new(5, 4, 6), "rewriting loop");
 
@@ -26,7 +30,7 @@ const LOOP: (Status, &str) = (Status::new(5, 4, 6), "rewriting loop");
 /// # Errors
 /// No channel owns the routing system, with the text and code that a rule set for it or those of
 /// an unknown host; the address is or becomes too long (5.1.3); rewriting restarts without end
-/// (5.4.6); the domain database cannot be read (4.3.5).
+/// (5.4.6); the domain database or the rules cannot be read (4.3.5).
 pub fn rewrite(
     rules: &Rules,
     question: &Question<'_>,
@@ -174,7 +178,8 @@ impl Rounds<'_> {
         self.key.make_ascii_lowercase();
         self.key.push_str(pattern);
         let rules = self.rules;
-        let places = rules.with_pattern(&self.key);
+        let with_pattern = rules.with_pattern(&self.key);
+        let with_pattern = with_pattern.map_err(|_| RewriteError::new(NO_RULES.0, NO_RULES.1))?;
         let from_database = if in_database {
             let found = self.surroundings.domain_rules(&self.key);
             found.map_err(|_| RewriteError::new(UNREADABLE.0, UNREADABLE.1))?
@@ -184,19 +189,18 @@ impl Rounds<'_> {
         if self.trace.listens() {
             self.trace.event(Event::Probed {
                 pattern: self.key.clone(),
-                rules: places.len() + from_database.len(),
+                rules: with_pattern.len() + from_database.len(),
             });
         }
         let mut tried = None;
-        for place in places {
-            let rule = rules.at(*place);
+        for (place, rule) in with_pattern.iter() {
             self.tell(|| Event::Tried {
                 number: *place as usize + 1,
                 line: rule.line(),
                 pattern: rule.pattern().to_owned(),
                 template: rule.template().to_owned(),
             });
-            tried = self.apply(&rule.template, matched);
+            tried = self.apply(&rule.template, matched)?;
             if tried.is_some() {
                 break;
             }
@@ -212,20 +216,28 @@ impl Rounds<'_> {
                 pattern,
                 template: text.clone(),
             });
-            tried = self.apply(&Template::compile_rule(&text).0, matched);
+            tried = self.apply(&Template::compile_rule(&text).0, matched)?;
         }
         Ok(tried)
     }
 
     /// Applies one template and keeps what it sets, if it succeeds.
-    fn apply(&mut self, template: &Template, matched: &Match<'_>) -> Option<Applied> {
-        let mut applied = apply(
+    fn apply(
+        &mut self,
+        template: &Template,
+        matched: &Match<'_>,
+    ) -> Result<Option<Applied>, RewriteError> {
+        let applied = apply(
             template,
             self.question,
             matched,
             self.surroundings,
             self.trace,
-        )?;
+        );
+        let applied = applied.map_err(|_| RewriteError::new(NO_TABLE.0, NO_TABLE.1))?;
+        let Some(mut applied) = applied else {
+            return Ok(None);
+        };
         if let Some(tag) = applied.tag.take() {
             self.tag = tag;
         }
@@ -233,7 +245,7 @@ impl Rounds<'_> {
             self.error = Some(error);
         }
         self.temporary |= applied.temporary;
-        Some(applied)
+        Ok(Some(applied))
     }
 
     /// Acts on what the scan found. Nothing comes out if the host could not be rewritten and

@@ -1,8 +1,16 @@
 //! Rules: their two sides, compiled, and found by pattern.
+//!
+//! Rules of a text are in memory; of those of a compiled configuration, if they are many, the core
+//! has a filter over their patterns, and the rules of each pattern are a record beside it. Of the
+//! patterns that a host name is looked up by, few have rules: the filter tells most of the others
+//! without a look-up.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, DefaultHasher};
+use mta_mapping::Unreadable;
+use mta_mapping::records::{FEW, Filter, MOST_OF_A_KEY, Records, encode, fetch, hash};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::MAX_LINE;
 use crate::template::{Piece, Template};
@@ -130,20 +138,76 @@ impl Rule {
     }
 }
 
-type Index = HashMap<Box<str>, Vec<u32>, BuildHasherDefault<DefaultHasher>>;
+/// A rule at its place in the list, from 0.
+pub(crate) type Placed = (u32, Rule);
+
+/// Longest pattern that is the key of a record, in octets.
+const LONGEST_KEY: usize = 400;
 
 /// All rewrite rules of a configuration.
-///
-/// What is stored in the compiled configuration is the list alone, so that the same rules give
-/// the same bytes; the index is built when it is read.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Rules {
-    rules: Vec<Rule>,
+    size: usize,
     warnings: Vec<RuleWarning>,
-    /// Folded pattern to the places of its rules, in order.
-    index: Index,
     /// Whether any pattern replaces components by asterisks.
     has_stars: bool,
+    /// Over all folded patterns.
+    filter: Filter,
+    /// Rules by folded pattern: all of a text, of a compiled configuration those in the core.
+    in_memory: BTreeMap<Box<str>, Vec<Placed>>,
+    /// Where the others are.
+    records: Option<Arc<dyn Records>>,
+}
+
+/// What a process reads of the rules at its start; the rest are records.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct RulesCore {
+    size: usize,
+    has_stars: bool,
+    filter: Option<Filter>,
+    rules: Vec<Placed>,
+}
+
+impl RulesCore {
+    /// Whether some of the rules are records beside the core.
+    #[must_use]
+    pub const fn has_records(&self) -> bool {
+        self.filter.is_some()
+    }
+
+    /// The rules, which find in `records` what [`Rules::divide`] gave away.
+    #[must_use]
+    pub fn attach(self, records: &Arc<dyn Records>) -> Rules {
+        let in_memory = by_pattern(self.rules);
+        Rules {
+            size: self.size,
+            warnings: Vec::new(),
+            has_stars: self.has_stars,
+            records: self.filter.as_ref().map(|_| Arc::clone(records)),
+            filter: self.filter.unwrap_or_else(|| filter_over(&in_memory)),
+            in_memory,
+        }
+    }
+}
+
+fn by_pattern(rules: Vec<Placed>) -> BTreeMap<Box<str>, Vec<Placed>> {
+    let mut by_pattern: BTreeMap<Box<str>, Vec<Placed>> = BTreeMap::new();
+    for placed in rules {
+        let folded = placed.1.pattern.to_ascii_lowercase().into_boxed_str();
+        by_pattern.entry(folded).or_default().push(placed);
+    }
+    by_pattern
+}
+
+fn filter_over(rules: &BTreeMap<Box<str>, Vec<Placed>>) -> Filter {
+    Filter::over(rules.keys().map(|pattern| hash(pattern.as_bytes())))
+}
+
+fn record_key(pattern: &str) -> Vec<u8> {
+    let mut key = Vec::with_capacity(1 + pattern.len());
+    key.push(b'r');
+    key.extend(pattern.as_bytes());
+    key
 }
 
 impl Rules {
@@ -181,51 +245,98 @@ impl Rules {
         &self.warnings
     }
 
-    /// The rules in order.
-    pub fn iter(&self) -> impl Iterator<Item = &Rule> {
-        self.rules.iter()
+    /// The rules in order; of a compiled configuration only those that are in its core.
+    #[must_use]
+    pub fn in_memory(&self) -> Vec<&Rule> {
+        let mut all: Vec<&Placed> = self.in_memory.values().flatten().collect();
+        all.sort_unstable_by_key(|(place, _)| *place);
+        all.into_iter().map(|(_, rule)| rule).collect()
     }
 
     /// Number of rules.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.rules.len()
+    pub const fn len(&self) -> usize {
+        self.size
     }
 
     /// Whether there is none.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.rules.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.size == 0
     }
 
-    /// Places of the rules with a pattern, which must be folded, in order.
-    pub(crate) fn with_pattern(&self, folded: &str) -> &[u32] {
-        self.index.get(folded).map_or(&[], Vec::as_slice)
+    /// What a process reads at its start; `put` is given the keys and the records of the rest, in
+    /// the order of the keys. Only what was compiled from text can be divided.
+    pub fn divide(&self, put: &mut dyn FnMut(Vec<u8>, Vec<u8>)) -> RulesCore {
+        self.divide_from(FEW, put)
     }
 
-    pub(crate) fn at(&self, place: u32) -> &Rule {
-        &self.rules[place as usize]
+    /// Rules that are `few` or more are divided.
+    pub(crate) fn divide_from(
+        &self,
+        few: usize,
+        put: &mut dyn FnMut(Vec<u8>, Vec<u8>),
+    ) -> RulesCore {
+        let many = self.size >= few;
+        let stays = |pattern: &str, rules: &[Placed]| {
+            !many || pattern.len() > LONGEST_KEY || rules.len() > MOST_OF_A_KEY
+        };
+        let mut core = Vec::new();
+        for (pattern, rules) in &self.in_memory {
+            if stays(pattern, rules) {
+                core.extend(rules.iter().cloned());
+            } else {
+                put(record_key(pattern), encode(rules));
+            }
+        }
+        core.sort_unstable_by_key(|(place, _)| *place);
+        RulesCore {
+            size: self.size,
+            has_stars: self.has_stars,
+            filter: many.then(|| self.filter.clone()),
+            rules: core,
+        }
     }
 
-    pub(crate) fn has_stars(&self) -> bool {
+    /// The rules with a pattern, which must be folded, in order.
+    pub(crate) fn with_pattern(&self, folded: &str) -> Result<Cow<'_, [Placed]>, Unreadable> {
+        if !self.filter.may_hold(hash(folded.as_bytes())) {
+            return Ok(Cow::Borrowed(&[]));
+        }
+        if let Some(rules) = self.in_memory.get(folded) {
+            return Ok(Cow::Borrowed(rules));
+        }
+        let Some(records) = &self.records else {
+            return Ok(Cow::Borrowed(&[]));
+        };
+        let rules: Option<Vec<Placed>> = fetch(&**records, &record_key(folded))?;
+        Ok(Cow::Owned(rules.unwrap_or_default()))
+    }
+
+    pub(crate) const fn has_stars(&self) -> bool {
         self.has_stars
     }
 
     fn of(rules: Vec<Rule>) -> Self {
-        let mut index = Index::with_capacity_and_hasher(rules.len(), BuildHasherDefault::default());
-        for (place, rule) in (0..).zip(&rules) {
-            let folded = rule.pattern.to_ascii_lowercase().into_boxed_str();
-            index.entry(folded).or_default().push(place);
-        }
         let has_stars = rules
             .iter()
             .any(|rule| rule.pattern.replace("$*", "").contains('*'));
+        let size = rules.len();
+        let in_memory = by_pattern((0..).zip(rules).collect());
         Self {
-            rules,
+            size,
             warnings: Vec::new(),
-            index,
             has_stars,
+            filter: filter_over(&in_memory),
+            in_memory,
+            records: None,
         }
+    }
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self::of(Vec::new())
     }
 }
 
@@ -270,24 +381,6 @@ fn has_bare_space(text: &str) -> bool {
         quoted = !quoted && c == '$';
         bare
     })
-}
-
-impl PartialEq for Rules {
-    fn eq(&self, other: &Self) -> bool {
-        self.rules == other.rules
-    }
-}
-
-impl Serialize for Rules {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.rules.serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Rules {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Vec::deserialize(deserializer).map(Self::of)
-    }
 }
 
 /// Whether a list of pieces holds a call-out, so that its form is not known before it runs.

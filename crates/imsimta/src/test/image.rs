@@ -5,7 +5,7 @@ use crate::qm::explained;
 use mta_command::output;
 use mta_command::switches::Words;
 use mta_config::database::Kind;
-use mta_config::image::{self, ImageError, ImageStatus};
+use mta_config::image::{self, ImageError, ImageStatus, Verified};
 use mta_config::table::{Table, TableError};
 use serde::Serialize;
 use std::fmt;
@@ -48,12 +48,12 @@ impl fmt::Display for View {
 pub(super) fn run(context: &Context, words: &Words) -> Outcome {
     let root = &context.root;
     let mut files = Vec::new();
-    let core = image::verify(root);
-    let missing = matches!(core, Err(ImageError::Missing { .. }));
+    let verified = image::verify(root);
+    let missing = matches!(verified, Err(ImageError::Missing { .. }));
     files.push(Row {
         file: root.image(),
         records: None,
-        fault: match &core {
+        fault: match &verified {
             Err(error) if !missing => Some(explained(error)),
             _ => None,
         },
@@ -63,6 +63,17 @@ pub(super) fn run(context: &Context, words: &Words) -> Outcome {
             ImageStatus::Current | ImageStatus::Unreadable => None,
         },
     });
+    if let Ok(Verified {
+        tables: Some((file, records)),
+    }) = verified
+    {
+        files.push(Row {
+            file,
+            records: Some(records),
+            fault: None,
+            note: None,
+        });
+    }
     for kind in Kind::ALL {
         let path = kind.path(root);
         if path.exists() {

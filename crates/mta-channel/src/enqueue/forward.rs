@@ -62,6 +62,9 @@ pub(super) fn forward(
         };
         let tables = &config.mappings;
         let mapped = tables.map(TABLE, &input, &context.lookups(), &mut MappingSteps(trace));
+        if mapped.unreadable {
+            return Err(TemporaryFailure);
+        }
         let has = |flag| mapped.flags.contains(flag);
         if mapped.matched && has('N') {
             return Ok(None);

@@ -108,6 +108,10 @@ fn table(
         ..Input::of(&probe)
     };
     let mapped = tables.map(TABLE, &input, &context.lookups(), &mut Silent);
+    if mapped.unreadable {
+        let text = format!("{TABLE} cannot be read");
+        return Err(Refusal::new(451, Status::new(4, 3, 5), &text));
+    }
     if !mapped.matched {
         return Ok(Verdict::default());
     }

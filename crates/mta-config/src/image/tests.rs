@@ -1,6 +1,7 @@
 use super::*;
-use crate::aliases::{AliasEntry, AliasValue};
+use crate::aliases::{AliasEntry, AliasValue, Aliases};
 use crate::channel::{ChannelBuilder, ChannelOption, Defaults};
+use crate::database::{Kind, TextDatabases};
 use crate::option::MtaOption;
 use crate::pool::{ChannelClass, Pool, PriorityWindows, Stress};
 use crate::service::Service;
@@ -73,6 +74,201 @@ fn config() -> Config {
         hostname: "mail.example.com".into(),
         default_domain: "example.com".into(),
     }
+}
+
+/// The halves of its core, and its records.
+fn encoded(config: &Config) -> (Vec<u8>, Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>) {
+    let composed = divide(config).unwrap();
+    let records = composed.records.iter();
+    let records = records.map(|(key, values)| (key.to_vec(), values[0].clone()));
+    let records = records.collect();
+    (composed.fixed, composed.reloadable, records)
+}
+
+/// A configuration of which each part has entries beside the core.
+fn large() -> Config {
+    let mut config = config();
+    let rules: Vec<mta_rewrite::SourceRule> = (0..100)
+        .map(|n| mta_rewrite::SourceRule::new(&format!("d{n}.example.com"), "$U%$D@l"))
+        .collect();
+    config.rules = mta_rewrite::Rules::compile(&rules).unwrap();
+    let hosts: Vec<String> = (0..100)
+        .map(|n| match n % 2 {
+            0 => format!("TCP|*|25|10.1.2.{n}|*"),
+            _ => format!("TCP|*|25|$(10.1.{n}.0/24)|*"),
+        })
+        .collect();
+    let entries: Vec<mta_mapping::Entry<'_>> = hosts
+        .iter()
+        .map(|host| mta_mapping::Entry::new(host, "$N500$ no"))
+        .collect();
+    config.mappings.insert("PORT_ACCESS", &entries).unwrap();
+    let aliases = (0..100).map(|n| AliasEntry::of(&format!("Alias{n}"), "ada@example.com"));
+    config.aliases = Aliases::new(1, aliases.collect());
+    for n in 0..100 {
+        config
+            .texts
+            .insert(Kind::General, &format!("Key{n}"), &format!("value {n}"));
+    }
+    config.texts.insert(Kind::Reverse, "ada@example.com", "x@y");
+    config
+}
+
+/// What is found in every part of it.
+fn asked(config: &Config, n: usize) -> Result<Vec<String>, String> {
+    use mta_mapping::{Input, NoCallouts, Silent};
+    let mut found = Vec::new();
+    let alias = config.aliases.get(&format!("ALIAS{n}"));
+    let alias = alias.map_err(|error| error.to_string())?;
+    found.extend(alias.map(|alias| alias.name.clone()));
+    let databases = crate::database::Databases::none();
+    let text = databases.look_up(&config.texts, Kind::General, &format!("KEY{n}"));
+    found.extend(text.map_err(|error| error.to_string())?);
+    for probe in [
+        format!("TCP|192.0.2.1|25|10.1.2.{n}|4711"),
+        format!("TCP|192.0.2.1|25|10.1.{n}.99|4711"),
+    ] {
+        let input = Input::of(&probe);
+        let mapped = config
+            .mappings
+            .map("PORT_ACCESS", &input, &NoCallouts, &mut Silent);
+        if mapped.unreadable {
+            return Err("unreadable".to_owned());
+        }
+        found.push(format!("{} {}", mapped.matched, mapped.output));
+    }
+    Ok(found)
+}
+
+#[test]
+fn what_lies_beside_the_core_is_found() {
+    let (_directory, root) = root();
+    let config = large();
+    write(&root, &config, Mark::now(&root)).unwrap();
+    let read = read(&root).unwrap();
+    for n in [0, 1, 2, 57, 99, 100] {
+        assert_eq!(asked(&read, n), asked(&config, n), "{n}");
+    }
+    assert_eq!(asked(&read, 57).unwrap().len(), 4);
+    let sizes = |config: &Config| {
+        let tables = config
+            .mappings
+            .get("port_access")
+            .map(mta_mapping::Table::len);
+        (
+            config.rules.len(),
+            tables,
+            config.aliases.len(),
+            config.texts.len(Kind::General),
+        )
+    };
+    assert_eq!(sizes(&read), sizes(&config));
+    let (text, identity) = (identity(&config), &read.identity);
+    assert_eq!(
+        (&identity.fixed, &identity.reloadable),
+        (&text.fixed, &text.reloadable)
+    );
+    let verified = verify(&root).unwrap();
+    let (file, records) = verified.tables.unwrap();
+    assert!(records > 350, "{records}");
+    let mode = fs::metadata(&file).unwrap().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(status(&root), ImageStatus::Current);
+    let again = write(&root, &read, Mark::now(&root));
+    assert!(matches!(again, Err(ImageError::NotFromText { .. })));
+}
+
+#[test]
+fn an_open_configuration_outlives_its_files() {
+    let (_directory, root) = root();
+    let (small, config) = (config(), large());
+    write(&root, &config, Mark::now(&root)).unwrap();
+    let old = read(&root).unwrap();
+    let mut other = config.clone();
+    other.aliases = Aliases::new(1, vec![AliasEntry::of("new", "x@y")]);
+    write(&root, &other, Mark::now(&root)).unwrap();
+    let files = |root: &ServerRoot| {
+        let directory = root.image().parent().unwrap().to_owned();
+        fs::read_dir(directory).unwrap().count()
+    };
+    assert_eq!(files(&root), 2, "the core and one table file");
+    assert_eq!(asked(&old, 57), asked(&config, 57));
+    let reloaded = old.reloaded(read(&root).unwrap());
+    assert_eq!(reloaded.aliases.get("alias57").unwrap(), None);
+    assert!(reloaded.aliases.get("new").unwrap().is_some());
+    drop(old);
+    assert_eq!(asked(&reloaded, 57).unwrap().len(), 3);
+    // The same content once more, while it is open: one name, and the file that is open.
+    write(&root, &other, Mark::now(&root)).unwrap();
+    let same = read(&root).unwrap();
+    assert_eq!(asked(&same, 57), asked(&reloaded, 57));
+    verify(&root).unwrap();
+    // What an interrupted writing left goes with the next one; nothing else does.
+    let directory = root.image().parent().unwrap().to_owned();
+    for name in [
+        ".config_data.0123456789abcdef.tables.77",
+        "config_data.0123456789abcdef.tables",
+        "other.0123456789abcdef.tables",
+    ] {
+        fs::write(directory.join(name), "x").unwrap();
+    }
+    write(&root, &small, Mark::now(&root)).unwrap();
+    assert_eq!(files(&root), 2, "the core, and what is not ours");
+    assert_eq!(verify(&root).unwrap().tables, None);
+}
+
+#[test]
+fn damage_beside_the_core_is_refused() {
+    use std::os::unix::fs::FileExt;
+    let (_directory, root) = root();
+    let config = large();
+    write(&root, &config, Mark::now(&root)).unwrap();
+    let (file, _) = verify(&root).unwrap().tables.unwrap();
+    let good = fs::read(&file).unwrap();
+    let refused = |what: &str, octets: Option<&[u8]>| {
+        match octets {
+            Some(octets) => fs::write(&file, octets).unwrap(),
+            None => fs::remove_file(&file).unwrap(),
+        }
+        let error = verify(&root).unwrap_err();
+        assert!(
+            matches!(error, ImageError::Tables { .. }),
+            "{what}: {error:?}"
+        );
+        error
+    };
+    for length in [0, 1, 4096, 8192, good.len() / 2, good.len() - 1] {
+        refused("cut", Some(&good[..length]));
+        let error = read(&root).unwrap_err();
+        assert!(matches!(error, ImageError::Tables { .. }), "{error:?}");
+        assert_eq!(status(&root), ImageStatus::Unreadable);
+    }
+    refused("removed", None);
+    assert!(read(&root).is_err());
+    let mut other = good.clone();
+    other.reverse();
+    refused("foreign", Some(&other));
+    assert!(read(&root).is_err());
+    // One octet of a record: who asks for the record learns it, and nobody else.
+    fs::write(&file, &good).unwrap();
+    let key = b"aalias57";
+    let at = good
+        .windows(key.len())
+        .position(|window| window == key)
+        .unwrap();
+    let octet = good[at + key.len() + 12] ^ 1;
+    let written = fs::OpenOptions::new().write(true).open(&file).unwrap();
+    written
+        .write_at(&[octet], (at + key.len() + 12) as u64)
+        .unwrap();
+    let read = read(&root).unwrap();
+    assert_eq!(asked(&read, 56), asked(&config, 56));
+    let error = read.aliases.get("alias57").unwrap_err().to_string();
+    assert!(error.contains("damaged at the key \"aalias57\""), "{error}");
+    drop(read);
+    refused("one octet", Some(&fs::read(&file).unwrap()));
+    fs::write(&file, &good).unwrap();
+    verify(&root).unwrap();
 }
 
 fn service() -> Service {
@@ -156,13 +352,25 @@ fn root() -> (tempfile::TempDir, ServerRoot) {
 /// of the old layout are then refused by their version and not misread.
 #[test]
 fn the_layout_changes_only_with_its_version() {
-    let image = compose(&config(), [7; 32]).unwrap();
-    let digest: String = Sha256::digest(&image)
+    let composed = divide(&large()).unwrap();
+    let beside = Placed {
+        length: 5,
+        digest: [6; 32],
+    };
+    let image = compose(&composed, [7; 32], &beside);
+    let mut sum = Sha256::new();
+    sum.update(&image);
+    for (key, values) in composed.records.iter() {
+        sum.update(key);
+        values.iter().for_each(|value| sum.update(value));
+    }
+    let digest: String = sum
+        .finalize()
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    let golden = "0887d7b99ce0049715301a51a280637da6c0b6d7fd3f7d6e6cc9f843f101eafe";
-    assert_eq!((FORMAT, digest.as_str()), (2, golden));
+    let golden = "ef4344d3727d3e573adb51c52a13a1c2c96c7a2a01f2af810049dc47931eb22d";
+    assert_eq!((FORMAT, digest.as_str()), (3, golden));
 }
 
 #[test]
@@ -173,14 +381,13 @@ fn what_is_written_is_read() {
     let read = read(&root).unwrap();
     assert_eq!(read.mta, config.mta);
     assert_eq!(read.channels, config.channels);
-    assert_eq!(read.mappings, config.mappings);
-    assert_eq!(read.aliases, config.aliases);
+    assert_eq!(encoded(&read), encoded(&config));
     assert_eq!(read.delivery, config.delivery);
     assert_eq!(read.dispatcher, config.dispatcher);
     assert_eq!(read.job_controller, config.job_controller);
     assert_eq!(read.tasks, config.tasks);
     assert_eq!(read.restricted, config.restricted);
-    assert_eq!(read.rules.iter().next().unwrap().pattern(), ".example.com");
+    assert_eq!(read.rules.in_memory()[0].pattern(), ".example.com");
     let text = identity(&config);
     assert!(read.identity.from_image);
     assert_eq!(
@@ -271,14 +478,14 @@ proptest! {
                 config.mta.set(option, value);
             }
         }
-        let image = compose(&config, [7; 32]).unwrap();
-        let read = assemble(&take_apart(&image).unwrap()).unwrap();
-        prop_assert_eq!(read.mta, config.mta);
+        let image = compose(&divide(&config).unwrap(), [7; 32], &Placed::NONE);
+        let read = Halves::of(&take_apart(&image).unwrap()).unwrap();
+        prop_assert_eq!(read.fixed.mta, config.mta);
     }
 
     #[test]
     fn damage_is_always_noticed(at in 0_usize..4096, bit in 0_u8..8, cut in any::<bool>()) {
-        let mut image = compose(&config(), [7; 32]).unwrap();
+        let mut image = compose(&divide(&config()).unwrap(), [7; 32], &Placed::NONE);
         let at = at % image.len();
         if cut {
             image.truncate(at);
@@ -298,7 +505,7 @@ proptest! {
             image[CHECKSUM..HEADER].copy_from_slice(&sum);
         }
         if let Ok(parts) = take_apart(&image) {
-            drop(assemble(&parts));
+            drop(Halves::of(&parts));
         }
         drop(decode::<Fixed>(&octets));
         drop(decode::<Reloadable>(&octets));

@@ -142,7 +142,7 @@ fn write_aside(
 }
 
 /// Gives `path` the owner of `model` when we may: no command run as root leaves a file of root.
-fn own_like(model: &Path, path: &Path) -> io::Result<()> {
+pub(crate) fn own_like(model: &Path, path: &Path) -> io::Result<()> {
     if !nix::unistd::geteuid().is_root() {
         return Ok(());
     }

@@ -8,6 +8,7 @@ use mta_config::aliases::{AliasEntry, Subaddress};
 use mta_config::database::Kind;
 use mta_config::{Channel, ChannelOption, MtaOption};
 use mta_envelope::address::Address;
+use std::borrow::Cow;
 
 impl<'a> Expansion<'a, '_> {
     /// Asks the sources of aliases in the order of `alias_magic`.
@@ -35,10 +36,10 @@ impl<'a> Expansion<'a, '_> {
                 }
                 '3' => self.in_database(address, subaddress)?,
                 '4' if !names_database => match self.in_database(address, subaddress)? {
-                    Found::Nothing => self.in_file(address, subaddress),
+                    Found::Nothing => self.in_file(address, subaddress)?,
                     found => found,
                 },
-                '4' => self.in_file(address, subaddress),
+                '4' => self.in_file(address, subaddress)?,
                 _ => Found::Nothing,
             };
             if !matches!(found, Found::Nothing) {
@@ -85,24 +86,29 @@ impl<'a> Expansion<'a, '_> {
                 self.recursion = true;
                 continue;
             }
-            return Ok(Found::Stored(entry));
+            return Ok(Found::Alias(Cow::Owned(entry)));
         }
         Ok(Found::Nothing)
     }
 
-    fn in_file(&mut self, address: &Address, subaddress: Subaddress) -> Found<'a> {
+    fn in_file(&mut self, address: &Address, subaddress: Subaddress) -> Result<Found<'a>, Refusal> {
         let config = self.context.config;
         let found = config
             .aliases
             .lookup(address.local(), address.domain(), subaddress);
-        self.recursion |= found.is_some_and(|alias| self.open.contains(&alias_mark(alias)));
+        let found = found.map_err(|_| {
+            let recipient = self.question.recipient;
+            Fault::AliasTemporary.refuse(config, recipient)
+        })?;
+        let is_open = |alias: &AliasEntry| self.open.contains(&alias_mark(alias));
+        self.recursion |= found.as_deref().is_some_and(is_open);
         let found = found.filter(|_| !self.recursion);
         tell(self.trace, || Step::Alias {
             source: "alias file",
             key: address.to_string(),
-            found: found.map(|alias| alias.name.clone()),
+            found: found.as_ref().map(|alias| alias.name.clone()),
         });
-        found.map_or(Found::Nothing, Found::Alias)
+        Ok(found.map_or(Found::Nothing, Found::Alias))
     }
 
     fn in_directory(

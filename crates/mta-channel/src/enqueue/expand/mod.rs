@@ -23,6 +23,7 @@ use mta_envelope::address::Address;
 use mta_envelope::envelope::Pending;
 use mta_envelope::names::ChannelName;
 use mta_envelope::status::Status;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -56,9 +57,8 @@ struct Above {
 /// What an address was found to stand for.
 enum Found<'c> {
     Entry(Arc<Entry>, Option<String>),
-    Alias(&'c AliasEntry),
-    /// Of the alias database.
-    Stored(AliasEntry),
+    /// Of the alias file or database.
+    Alias(Cow<'c, AliasEntry>),
     Nothing,
 }
 
@@ -208,8 +208,7 @@ impl<'a, 't> Expansion<'a, 't> {
         };
         match found {
             Found::Entry(entry, sub) => self.entry(&entry, sub.as_deref(), &routed.address, above),
-            Found::Alias(alias) => self.alias(alias, &routed.address, above),
-            Found::Stored(alias) => self.alias(&alias, &routed.address, above),
+            Found::Alias(alias) => self.alias(&alias, &routed.address, above),
             Found::Nothing => {
                 // Where every address is looked up, coming out of a list is not enough: the
                 // member itself must be known. One that is being expanded is.

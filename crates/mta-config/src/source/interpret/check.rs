@@ -112,7 +112,7 @@ fn pools(config: &Config, sheet: &Sheet, findings: &mut Findings<'_>) {
 /// A template that names its channel by a host without substitutions must name one that is there.
 fn routes(config: &Config, sheet: &Sheet, findings: &mut Findings<'_>) {
     let mut known: HashMap<String, bool> = HashMap::new();
-    for (rule, item) in config.rules.iter().zip(&sheet.rules) {
+    for (rule, item) in config.rules.in_memory().into_iter().zip(&sheet.rules) {
         let Some(host) = rule.fixed_tag() else {
             continue;
         };
@@ -129,10 +129,10 @@ fn routes(config: &Config, sheet: &Sheet, findings: &mut Findings<'_>) {
 fn unused_tables(config: &Config, sheet: &Sheet, findings: &mut Findings<'_>) {
     let mut asked: HashSet<String> = ASKED.iter().map(|name| (*name).to_owned()).collect();
     asked.extend(config.mappings.called().map(str::to_ascii_uppercase));
-    for rule in config.rules.iter() {
+    for rule in config.rules.in_memory() {
         asked.extend(rule.tables().map(str::to_ascii_uppercase));
     }
-    for entry in config.aliases.iter() {
+    for entry in config.aliases.in_memory() {
         let mappings = entry
             .options
             .iter()

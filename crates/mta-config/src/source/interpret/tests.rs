@@ -101,11 +101,17 @@ fn a_small_configuration_is_read() {
     let (found, proper) = config.channels.by_host("TCP-Daemon").unwrap();
     assert_eq!((found.name().as_str(), proper), ("tcp_local", None));
     assert_eq!(config.rules.len(), 2);
+    assert_eq!(config.rules.in_memory()[0].pattern(), "mail.example.com");
     assert_eq!(
-        config.rules.iter().next().unwrap().pattern(),
-        "mail.example.com"
+        config
+            .aliases
+            .get("Postmaster")
+            .unwrap()
+            .unwrap()
+            .values
+            .len(),
+        2
     );
-    assert_eq!(config.aliases.get("Postmaster").unwrap().values.len(), 2);
     assert_eq!(config.delivery.len(), 10);
     assert_eq!(config.identity.fixed.len(), 16);
     assert!(!config.identity.from_image);
@@ -147,7 +153,16 @@ fn an_instance_s_value_wins() {
     assert_eq!(config.mta.int(MtaOption::MmDebug), 5);
     let tcp = config.channel(&channel("tcp_local")).unwrap();
     assert!(tcp.is(ChannelOption::Multiple) && !tcp.is(ChannelOption::SingleSys));
-    assert_eq!(config.aliases.get("postmaster").unwrap().values.len(), 1);
+    assert_eq!(
+        config
+            .aliases
+            .get("postmaster")
+            .unwrap()
+            .unwrap()
+            .values
+            .len(),
+        1
+    );
 }
 
 /// Kind, name, line below the small configuration (counted from its end), whether quoted.

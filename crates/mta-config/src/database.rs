@@ -315,6 +315,13 @@ impl Databases {
         self.file(kind).is_some_and(Replaceable::exists)
     }
 
+    /// Whether there may be a file of the kind: only one that is certainly not there need not be
+    /// asked.
+    #[must_use]
+    pub fn may_exist(&self, kind: Kind) -> bool {
+        self.file(kind).is_some_and(Replaceable::may_exist)
+    }
+
     /// Looks a key up: in the text database if there is one, else in the file.
     ///
     /// # Errors

@@ -456,6 +456,12 @@ impl Replaceable {
         self.path.exists()
     }
 
+    /// Whether there is a file, or cannot be told.
+    #[must_use]
+    pub fn may_exist(&self) -> bool {
+        self.path.try_exists().unwrap_or(true)
+    }
+
     /// The first value of a key as text; `Ok(None)` also when there is no file.
     ///
     /// # Errors

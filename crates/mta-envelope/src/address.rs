@@ -46,13 +46,23 @@ impl Address {
     /// # Errors
     /// The first fault found from the left, as [`AddressError`].
     pub fn parse(text: &str) -> Result<Self, AddressError> {
+        Self::check(text)?;
+        Ok(Self(text.to_owned()))
+    }
+
+    fn check(text: &str) -> Result<(), AddressError> {
         if text.is_empty() {
             return Err(AddressError::Empty);
         }
         if text.len() > MAX_ADDRESS {
             return Err(AddressError::TooLong);
         }
-        if text.chars().any(char::is_control) {
+        let has_control = if text.is_ascii() {
+            text.bytes().any(|byte| byte.is_ascii_control())
+        } else {
+            text.chars().any(char::is_control)
+        };
+        if has_control {
             return Err(AddressError::Control);
         }
         let marks = Marks::scan(text)?;
@@ -63,7 +73,7 @@ impl Address {
         if marks.at.is_some_and(|at| at + 1 == text.len()) {
             return Err(AddressError::Incomplete);
         }
-        Ok(Self(text.to_owned()))
+        Ok(())
     }
 
     /// Joins a local part and a domain.
@@ -173,6 +183,12 @@ struct Marks {
 impl Marks {
     fn scan(text: &str) -> Result<Self, AddressError> {
         let mut marks = Self::default();
+        // Nearly every address.
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'@' | b'-');
+        if !text.starts_with('@') && text.bytes().all(plain) {
+            marks.at = text.rfind('@');
+            return Ok(marks);
+        }
         let (mut quoted, mut literal, mut escaped) = (false, false, false);
         let routed = text.starts_with('@');
         for (at, byte) in text.bytes().enumerate() {
@@ -213,7 +229,8 @@ impl fmt::Display for Address {
 impl TryFrom<String> for Address {
     type Error = AddressError;
     fn try_from(text: String) -> Result<Self, AddressError> {
-        Self::parse(&text)
+        Self::check(&text)?;
+        Ok(Self(text))
     }
 }
 

@@ -162,6 +162,28 @@ const fn mixed(mut state: u64) -> u64 {
     state ^ (state >> 32)
 }
 
+/// Hashes keys of a configuration: whoever asks may choose what is looked up, not what is there,
+/// so that a hash which anybody can compute does no harm.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct KeyHasher(u64);
+
+impl std::hash::Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, octets: &[u8]) {
+        self.0 = self.0.rotate_left(5) ^ hash(octets);
+    }
+
+    fn write_u8(&mut self, octet: u8) {
+        self.0 = (self.0 ^ u64::from(octet)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+/// For maps whose keys are those of a configuration.
+pub type KeyHash = std::hash::BuildHasherDefault<KeyHasher>;
+
 #[cfg(test)]
 mod tests {
     use super::*;

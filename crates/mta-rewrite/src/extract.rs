@@ -27,20 +27,18 @@ impl Extracted<'_> {
     /// inserted as source route.
     pub(crate) fn replaced(&self, user: &str, domain: &str, route: Option<&str>) -> String {
         match (self.place, route) {
-            (Place::Route, None) => format!("@{domain}{}", self.rest_of_route()),
-            (Place::Route, Some(route)) => format!("@{route},@{domain}{}", self.rest_of_route()),
-            (_, None) => format!("{user}@{domain}"),
-            (_, Some(route)) => format!("@{route}:{user}@{domain}"),
+            (Place::Route, None) => ["@", domain, self.separator(), self.rest].concat(),
+            (Place::Route, Some(route)) => {
+                ["@", route, ",@", domain, self.separator(), self.rest].concat()
+            }
+            (_, None) => [user, "@", domain].concat(),
+            (_, Some(route)) => ["@", route, ":", user, "@", domain].concat(),
         }
     }
 
-    /// What follows the first host of a source route, with its separator.
-    fn rest_of_route(&self) -> String {
-        if self.rest.starts_with('@') {
-            format!(",{}", self.rest)
-        } else {
-            format!(":{}", self.rest)
-        }
+    /// What separates the first host of a source route from the rest.
+    fn separator(&self) -> &'static str {
+        if self.rest.starts_with('@') { "," } else { ":" }
     }
 }
 
@@ -97,6 +95,12 @@ struct Marks {
 impl Marks {
     fn scan(text: &str) -> Self {
         let mut marks = Self::default();
+        // Nearly every address.
+        let special = |byte| matches!(byte, b'"' | b'[' | b'\\' | b'%' | b'!');
+        if !text.bytes().any(special) {
+            marks.at = text.rfind('@');
+            return marks;
+        }
         let bytes = text.as_bytes();
         let mut plain = Plain::new(text);
         while let Some((place, byte)) = plain.next() {

@@ -3,7 +3,7 @@
 use mta_mapping::ldap_quoted;
 
 use crate::apply::Match;
-use crate::template::{Case, Control, Separator, is_known_form};
+use crate::template::{Case, Control, Separator};
 
 /// The forms of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,11 +21,20 @@ pub(crate) enum Form {
     AsItIs,
 }
 
+/// Most separators of a known form.
+const MOST: usize = 3;
+/// Octets that nearly every output fits in.
+const ROOM: usize = 96;
+
 /// The parts of an address under construction.
 #[derive(Debug)]
 pub(crate) struct Output {
-    parts: Vec<String>,
-    separators: Vec<Separator>,
+    /// All parts, one behind the other.
+    text: String,
+    /// The first separators, and where in the text each stands.
+    separators: [(Separator, usize); MOST],
+    /// How many there are; a template with more than [`MOST`] is of no known form.
+    count: usize,
     /// Case of what is substituted.
     pub(crate) case: Case,
     /// Substituted text is quoted for an LDAP filter.
@@ -37,8 +46,9 @@ pub(crate) struct Output {
 impl Default for Output {
     fn default() -> Self {
         Self {
-            parts: vec![String::new()],
-            separators: Vec::new(),
+            text: String::with_capacity(ROOM),
+            separators: [(Separator::At, 0); MOST],
+            count: 0,
             case: Case::AsIs,
             quotes: false,
             argument: None,
@@ -50,11 +60,7 @@ impl Output {
     pub(crate) fn plain(&mut self, text: &str) {
         match &mut self.argument {
             Some((_, argument)) => argument.push_str(text),
-            None => {
-                if let Some(part) = self.parts.last_mut() {
-                    part.push_str(text);
-                }
-            }
+            None => self.text.push_str(text),
         }
     }
 
@@ -75,73 +81,101 @@ impl Output {
     }
 
     pub(crate) fn separate(&mut self, separator: Separator) {
-        self.separators.push(separator);
-        self.parts.push(String::new());
+        if let Some(place) = self.separators.get_mut(self.count) {
+            *place = (separator, self.text.len());
+        }
+        self.count += 1;
+    }
+
+    /// The separators, if they are not too many for any form.
+    fn kinds(&self) -> Option<[Option<Separator>; MOST]> {
+        let kind = |number: usize| (number < self.count).then(|| self.separators[number].0);
+        (self.count <= MOST).then(|| [kind(0), kind(1), kind(2)])
     }
 
     /// All that was put together, separators left out.
     pub(crate) fn into_text(self) -> String {
-        self.parts.concat()
+        self.text
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.parts.iter().map(String::len).sum()
+    pub(crate) const fn len(&self) -> usize {
+        self.text.len()
     }
 
     /// Makes room for a routing system: what is there becomes user and domain of an address.
     pub(crate) fn expect_tag(&mut self, matched: &Match<'_>) {
         use Separator::{At, Percent};
         self.argument = None;
-        match self.separators.as_slice() {
-            [Percent] => self.separate(At),
-            [At] => {
-                self.separators = vec![Percent];
+        match self.kinds() {
+            Some([Some(Percent), None, None]) => self.separate(At),
+            Some([Some(At), None, None]) => {
+                self.separators[0].0 = Percent;
                 self.separate(At);
             }
-            [Percent, At] | [At, At] | [At, At, At] => {
-                if let Some(tag) = self.parts.last_mut() {
-                    tag.clear();
-                }
+            Some(
+                [Some(Percent), Some(At), None]
+                | [Some(At), Some(At), None]
+                | [Some(At), Some(At), Some(At)],
+            ) => {
+                self.text.truncate(self.separators[self.count - 1].1);
             }
             _ => {
-                self.parts = vec![
-                    matched.user.to_owned(),
-                    matched.specification.to_owned(),
-                    String::new(),
-                ];
-                self.separators = vec![Percent, At];
+                self.text.clear();
+                self.count = 0;
+                self.text.push_str(matched.user);
+                self.separate(Percent);
+                self.text.push_str(matched.specification);
+                self.separate(At);
             }
         }
     }
 
     /// The form that the parts make, if it is a known one.
     pub(crate) fn into_form(self) -> Option<Form> {
-        let separators = self.separators;
-        if !separators.is_empty() && !is_known_form(&separators) {
-            return None;
-        }
-        let is_restart = separators == [Separator::Percent];
-        let has_route = separators.starts_with(&[Separator::At, Separator::At]);
-        let mut parts = self.parts.into_iter();
-        let user = parts.next()?;
-        let Some(domain) = parts.next() else {
-            return user.is_empty().then_some(Form::AsItIs);
+        use Separator::{At, Percent};
+        let part = |number: usize| {
+            let start = match number {
+                0 => 0,
+                number => self.separators[number - 1].1,
+            };
+            let end = if number < self.count {
+                self.separators[number].1
+            } else {
+                self.text.len()
+            };
+            self.text[start..end].to_owned()
         };
-        if is_restart {
-            return Some(Form::Restart { user, domain });
+        match self.kinds()? {
+            [None, ..] => self.text.is_empty().then_some(Form::AsItIs),
+            [Some(Percent), None, _] => Some(Form::Restart {
+                user: part(0),
+                domain: part(1),
+            }),
+            [Some(At), None, _] => Some(Form::Address {
+                user: part(0),
+                tag: part(1),
+                domain: part(1),
+                route: None,
+            }),
+            [Some(Percent), Some(At), None] => Some(Form::Address {
+                user: part(0),
+                domain: part(1),
+                route: None,
+                tag: part(2),
+            }),
+            [Some(At), Some(At), None] => Some(Form::Address {
+                user: part(0),
+                domain: part(1),
+                route: Some(part(2)),
+                tag: part(2),
+            }),
+            [Some(At), Some(At), Some(At)] => Some(Form::Address {
+                user: part(0),
+                domain: part(1),
+                route: Some(part(2)),
+                tag: part(3),
+            }),
+            _ => None,
         }
-        let third = parts.next();
-        let (route, tag) = if has_route {
-            let tag = parts.next().or_else(|| third.clone());
-            (third, tag)
-        } else {
-            (None, third)
-        };
-        Some(Form::Address {
-            tag: tag.unwrap_or_else(|| domain.clone()),
-            user,
-            domain,
-            route,
-        })
     }
 }

@@ -2,6 +2,7 @@
 
 use mta_envelope::address::MAX_ADDRESS;
 use mta_envelope::status::Status;
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use crate::apply::{Applied, ErrorText, Match, apply};
@@ -37,23 +38,23 @@ pub fn rewrite(
     surroundings: &dyn Surroundings,
     trace: &mut dyn Trace,
 ) -> Result<Rewritten, RewriteError> {
-    let traits = surroundings.channel_traits(question.source_channel);
     let mut rounds = Rounds {
         rules,
         question,
         surroundings,
         trace,
-        bang_over_percent: traits.bang_over_percent,
+        bang_over_percent: false,
+        has_domain_rules: surroundings.has_domain_rules(),
         tag: String::new(),
         error: None,
         temporary: false,
         restarts: 0,
         key: String::new(),
     };
-    let mut address = question.address.to_owned();
+    let mut address = Cow::Borrowed(question.address);
     let result = loop {
         match rounds.round(&address) {
-            Ok(Next::Round(next)) => address = next,
+            Ok(Next::Round(next)) => address = Cow::Owned(next),
             Ok(Next::Done(rewritten)) => break Ok(rewritten),
             Err(error) => break Err(error),
         }
@@ -87,6 +88,7 @@ struct Rounds<'x> {
     surroundings: &'x dyn Surroundings,
     trace: &'x mut dyn Trace,
     bang_over_percent: bool,
+    has_domain_rules: bool,
     /// The current tag.
     tag: String,
     /// The current error text.
@@ -109,6 +111,10 @@ impl Rounds<'_> {
         if address.len() > MAX_ADDRESS {
             return Err(RewriteError::new(TOO_LONG.0, TOO_LONG.1));
         }
+        // Only an address with an exclamation mark has a bang form.
+        let source = self.question.source_channel;
+        self.bang_over_percent =
+            address.contains('!') && self.surroundings.channel_traits(source).bang_over_percent;
         let tag = self.tag.clone();
         self.tell(|| Event::Round {
             address: address.to_owned(),
@@ -173,22 +179,40 @@ impl Rounds<'_> {
         in_database: bool,
         matched: &Match<'_>,
     ) -> Result<Option<Applied>, RewriteError> {
-        self.key.clear();
-        self.key.push_str(&self.tag);
-        self.key.make_ascii_lowercase();
-        self.key.push_str(pattern);
+        // Taken out, so that the rules may be applied meanwhile.
+        let mut room = std::mem::take(&mut self.key);
+        let key = if self.tag.is_empty() {
+            pattern
+        } else {
+            room.clear();
+            room.push_str(&self.tag);
+            room.make_ascii_lowercase();
+            room.push_str(pattern);
+            room.as_str()
+        };
+        let tried = self.probe_key(key, in_database, matched);
+        self.key = room;
+        tried
+    }
+
+    fn probe_key(
+        &mut self,
+        key: &str,
+        in_database: bool,
+        matched: &Match<'_>,
+    ) -> Result<Option<Applied>, RewriteError> {
         let rules = self.rules;
-        let with_pattern = rules.with_pattern(&self.key);
+        let with_pattern = rules.with_pattern(key);
         let with_pattern = with_pattern.map_err(|_| RewriteError::new(NO_RULES.0, NO_RULES.1))?;
-        let from_database = if in_database {
-            let found = self.surroundings.domain_rules(&self.key);
+        let from_database = if in_database && self.has_domain_rules {
+            let found = self.surroundings.domain_rules(key);
             found.map_err(|_| RewriteError::new(UNREADABLE.0, UNREADABLE.1))?
         } else {
             Vec::new()
         };
         if self.trace.listens() {
             self.trace.event(Event::Probed {
-                pattern: self.key.clone(),
+                pattern: key.to_owned(),
                 rules: with_pattern.len() + from_database.len(),
             });
         }
@@ -209,7 +233,7 @@ impl Rounds<'_> {
             if tried.is_some() {
                 break;
             }
-            let pattern = self.key.clone();
+            let pattern = key.to_owned();
             self.tell(|| Event::Tried {
                 number: 0,
                 line: 0,

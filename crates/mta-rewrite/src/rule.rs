@@ -8,9 +8,9 @@
 use mta_mapping::Unreadable;
 use mta_mapping::records::{FEW, Filter, MOST_OF_A_KEY, Records, encode, fetch, hash};
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::MAX_LINE;
 use crate::template::{Piece, Template};
@@ -156,7 +156,72 @@ pub struct Rules {
     /// Rules by folded pattern: all of a text, of a compiled configuration those in the core.
     in_memory: BTreeMap<Box<str>, Vec<Placed>>,
     /// Where the others are.
-    records: Option<Arc<dyn Records>>,
+    beside: Option<Beside>,
+}
+
+/// Rules beside the core, and those of them that were asked for last.
+#[derive(Debug, Clone)]
+struct Beside {
+    records: Arc<dyn Records>,
+    read: Arc<OnceLock<Box<[Mutex<Option<Read>>]>>>,
+}
+
+/// The rules of a pattern.
+type Read = (Box<str>, Arc<[Placed]>);
+
+/// How many patterns are remembered with their rules, at most one for each remainder of its hash.
+const REMEMBERED: usize = 1024;
+
+impl Beside {
+    fn new(records: &Arc<dyn Records>) -> Self {
+        Self {
+            records: Arc::clone(records),
+            read: Arc::default(),
+        }
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "only the remainder is wanted"
+    )]
+    fn rules(&self, pattern: &str, hash: u64) -> Result<Arc<[Placed]>, Unreadable> {
+        let places = self.read.get_or_init(|| {
+            let empty = std::iter::repeat_with(|| Mutex::new(None));
+            empty.take(REMEMBERED).collect()
+        });
+        let place = &places[hash as usize % REMEMBERED];
+        let lock = || place.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, rules)) = &*lock()
+            && **known == *pattern
+        {
+            return Ok(Arc::clone(rules));
+        }
+        let rules: Option<Vec<Placed>> = fetch(&*self.records, &record_key(pattern))?;
+        let rules: Arc<[Placed]> = rules.unwrap_or_default().into();
+        // What the filter errs about is not worth a place.
+        if !rules.is_empty() {
+            *lock() = Some((pattern.into(), Arc::clone(&rules)));
+        }
+        Ok(rules)
+    }
+}
+
+/// The rules of a pattern, in order.
+#[derive(Debug)]
+pub(crate) enum Found<'r> {
+    InMemory(&'r [Placed]),
+    Beside(Arc<[Placed]>),
+}
+
+impl Deref for Found<'_> {
+    type Target = [Placed];
+
+    fn deref(&self) -> &[Placed] {
+        match self {
+            Self::InMemory(rules) => rules,
+            Self::Beside(rules) => rules,
+        }
+    }
 }
 
 /// What a process reads of the rules at its start; the rest are records.
@@ -183,7 +248,7 @@ impl RulesCore {
             size: self.size,
             warnings: Vec::new(),
             has_stars: self.has_stars,
-            records: self.filter.as_ref().map(|_| Arc::clone(records)),
+            beside: self.filter.as_ref().map(|_| Beside::new(records)),
             filter: self.filter.unwrap_or_else(|| filter_over(&in_memory)),
             in_memory,
         }
@@ -299,18 +364,18 @@ impl Rules {
     }
 
     /// The rules with a pattern, which must be folded, in order.
-    pub(crate) fn with_pattern(&self, folded: &str) -> Result<Cow<'_, [Placed]>, Unreadable> {
-        if !self.filter.may_hold(hash(folded.as_bytes())) {
-            return Ok(Cow::Borrowed(&[]));
+    pub(crate) fn with_pattern(&self, folded: &str) -> Result<Found<'_>, Unreadable> {
+        let hash = hash(folded.as_bytes());
+        if !self.filter.may_hold(hash) {
+            return Ok(Found::InMemory(&[]));
         }
         if let Some(rules) = self.in_memory.get(folded) {
-            return Ok(Cow::Borrowed(rules));
+            return Ok(Found::InMemory(rules));
         }
-        let Some(records) = &self.records else {
-            return Ok(Cow::Borrowed(&[]));
-        };
-        let rules: Option<Vec<Placed>> = fetch(&**records, &record_key(folded))?;
-        Ok(Cow::Owned(rules.unwrap_or_default()))
+        match &self.beside {
+            None => Ok(Found::InMemory(&[])),
+            Some(beside) => beside.rules(folded, hash).map(Found::Beside),
+        }
     }
 
     pub(crate) const fn has_stars(&self) -> bool {
@@ -329,7 +394,7 @@ impl Rules {
             has_stars,
             filter: filter_over(&in_memory),
             in_memory,
-            records: None,
+            beside: None,
         }
     }
 }

@@ -36,6 +36,9 @@ pub(crate) fn for_each_probe<B>(
     stars: bool,
     mut visit: impl FnMut(Probe<'_>) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
+    if !stars && !folded.contains('[') {
+        return for_each_plain_probe(folded, visit);
+    }
     let components = components(folded);
     let whole = literal_inside(folded, &components);
     visit(Probe {
@@ -101,6 +104,30 @@ pub(crate) fn for_each_probe<B>(
     ControlFlow::Continue(())
 }
 
+/// The same for nearly every specification: no literal in it, and no starred forms wanted.
+fn for_each_plain_probe<B>(
+    folded: &str,
+    mut visit: impl FnMut(Probe<'_>) -> ControlFlow<B>,
+) -> ControlFlow<B> {
+    let probe = |pattern, split| Probe {
+        pattern,
+        in_database: true,
+        split,
+        literal: (0, 0),
+    };
+    visit(Probe {
+        in_database: false,
+        ..probe("$*", folded.len())
+    })?;
+    visit(probe(folded, 0))?;
+    for (at, byte) in folded.bytes().enumerate() {
+        if byte == b'.' {
+            visit(probe(&folded[at..], at))?;
+        }
+    }
+    visit(probe(".", folded.len()))
+}
+
 fn set(pattern: &mut String, parts: &[&str]) {
     pattern.clear();
     parts.iter().for_each(|part| pattern.push_str(part));
@@ -149,7 +176,7 @@ fn literal_inside(folded: &str, components: &[Component]) -> (usize, usize) {
 }
 
 fn components(folded: &str) -> Vec<Component> {
-    let mut components = Vec::new();
+    let mut components = Vec::with_capacity(8);
     let mut start = 0;
     let mut inside = false;
     for (place, byte) in folded.bytes().enumerate() {
@@ -275,6 +302,31 @@ mod tests {
         ];
         for (specification, expected) in table {
             assert_eq!(probes(specification), expected);
+        }
+    }
+
+    #[test]
+    fn the_short_way_is_the_long_one_without_stars() {
+        for specification in ["", "a", "a.b", ".", "a.", ".a", "a..b", "sc.cs.example.com"] {
+            let collect = |stars| {
+                let mut found = Vec::new();
+                let end: ControlFlow<()> = for_each_probe(specification, stars, |probe| {
+                    let starred = probe.pattern.contains('*') && probe.pattern != "$*";
+                    if !starred {
+                        let Probe {
+                            pattern,
+                            in_database,
+                            split,
+                            literal,
+                        } = probe;
+                        found.push((pattern.to_owned(), in_database, split, literal));
+                    }
+                    ControlFlow::Continue(())
+                });
+                assert!(end.is_continue());
+                found
+            };
+            assert_eq!(collect(false), collect(true), "{specification}");
         }
     }
 

@@ -77,6 +77,11 @@ pub trait Surroundings: Callouts {
         None
     }
 
+    /// Whether there may be a domain database at all.
+    fn has_domain_rules(&self) -> bool {
+        true
+    }
+
     /// Templates for `pattern` in the domain database, in the order in which they are tried.
     ///
     /// # Errors

@@ -1164,7 +1164,10 @@ fn rules_in_the_core_and_beside_it_answer_alike() {
             let folded = rule.pattern.to_ascii_lowercase();
             let expected = rules.with_pattern(&folded).unwrap();
             assert!(!expected.is_empty(), "{folded}");
-            assert_eq!(form.with_pattern(&folded).unwrap(), expected, "{folded}");
+            for _ in 0..2 {
+                let found = form.with_pattern(&folded).unwrap();
+                assert_eq!(*found, *expected, "{folded}");
+            }
         }
         assert!(form.with_pattern("host120.example.org").unwrap().is_empty());
     }

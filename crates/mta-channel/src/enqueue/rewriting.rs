@@ -11,7 +11,6 @@ use mta_envelope::names::ChannelName;
 use mta_envelope::status::Status;
 use mta_mapping::{Callouts, Tables, TemporaryFailure};
 use mta_rewrite::{ChannelTraits, Owner, Question, Rewritten, Surroundings, rewrite};
-use std::borrow::Cow;
 
 /// An address that found its channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +52,7 @@ impl<'a> Rewriter<'a> {
         let rewritten = found.map_err(|error| {
             Refusal::new(error.code, error.status, format!("{}: {given}", error.text))
         })?;
-        let routed = self.routed(&rewritten).ok_or_else(|| {
+        let routed = routed(rewritten).ok_or_else(|| {
             let text = "rewriting makes an illegal address";
             Refusal::permanent(Status::new(5, 1, 3), text, given)
         })?;
@@ -79,8 +78,7 @@ impl<'a> Rewriter<'a> {
                 format!("{}: {address}", error.text),
             )
         })?;
-        self.routed(&rewritten)
-            .ok_or_else(|| Fault::UnknownHost.refuse(self.context.config, address))
+        routed(rewritten).ok_or_else(|| Fault::UnknownHost.refuse(self.context.config, address))
     }
 
     /// Any rewriting question, as `imsimta test -rewrite` has them.
@@ -98,37 +96,35 @@ impl<'a> Rewriter<'a> {
         let rules = &self.context.config.rules;
         rewrite(rules, question, &world, &mut RewriteSteps(trace))
     }
+}
 
-    fn routed(&self, rewritten: &Rewritten) -> Option<Routed> {
-        let text = without_empty_host(&rewritten.address, &rewritten.official_host);
-        let address = Address::parse(&text).ok()?;
-        let address = match (&rewritten.proper_name, address.domain()) {
-            (Some(proper), Some(domain)) if domain.eq_ignore_ascii_case(&rewritten.tag) => {
-                Address::join(address.local(), proper).ok()?
-            }
-            _ => address,
-        };
-        Some(Routed {
-            address,
-            channel: rewritten.channel.clone(),
-            host: rewritten.tag.clone(),
-        })
-    }
+/// What is made of the rules' answer; nothing if they make no legal address.
+fn routed(rewritten: Rewritten) -> Option<Routed> {
+    let text = without_empty_host(rewritten.address, &rewritten.official_host);
+    let address = Address::try_from(text).ok()?;
+    let is_tag = |domain: &str| domain.eq_ignore_ascii_case(&rewritten.tag);
+    let address = match &rewritten.proper_name {
+        Some(proper) if address.domain().is_some_and(is_tag) => {
+            Address::join(address.local(), proper).ok()?
+        }
+        _ => address,
+    };
+    Some(Routed {
+        address,
+        channel: rewritten.channel,
+        host: rewritten.tag,
+    })
 }
 
 /// A rule such as `hold-daemon $U%$H@hold-daemon` leaves an empty domain. In a source route that
 /// means that this host is done with; at the end of the address the channel's own name stands.
-fn without_empty_host<'a>(address: &'a str, official_host: &str) -> Cow<'a, str> {
-    if let Some(rest) = address.strip_prefix("@:") {
-        return Cow::Borrowed(rest);
+fn without_empty_host(mut address: String, official_host: &str) -> String {
+    if address.starts_with("@:") || address.starts_with("@,") {
+        address.replace_range(..2, "");
+    } else if address.ends_with('@') {
+        address.push_str(official_host);
     }
-    if let Some(rest) = address.strip_prefix("@,") {
-        return Cow::Borrowed(rest);
-    }
-    if address.ends_with('@') {
-        return Cow::Owned(format!("{address}{official_host}"));
-    }
-    Cow::Borrowed(address)
+    address
 }
 
 /// What rules and tables may ask of configuration and directory.
@@ -191,11 +187,15 @@ impl Surroundings for World<'_> {
         }
     }
 
+    fn has_domain_rules(&self) -> bool {
+        let Context {
+            config, databases, ..
+        } = self.context;
+        config.mta.flag(MtaOption::UseDomainDatabase) && databases.may_exist(Kind::Domain)
+    }
+
     fn domain_rules(&self, pattern: &str) -> Result<Vec<String>, TemporaryFailure> {
         let context = self.context;
-        if !context.config.mta.flag(MtaOption::UseDomainDatabase) {
-            return Ok(Vec::new());
-        }
         let found = context.databases.all(Kind::Domain, pattern);
         found.map_err(|_| TemporaryFailure)
     }

@@ -11,6 +11,7 @@ pub use table::{ChannelOption, ROWS, Row};
 use crate::value::Value;
 use mta_envelope::envelope::Priority;
 use mta_envelope::names::ChannelName;
+use mta_mapping::records::KeyHash;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -286,8 +287,8 @@ const fn class(priority: Priority) -> usize {
 #[serde(from = "Vec<Channel>", into = "Vec<Channel>")]
 pub struct Channels {
     channels: Vec<Channel>,
-    by_name: HashMap<ChannelName, usize>,
-    by_host: HashMap<String, (usize, Option<String>)>,
+    by_name: HashMap<ChannelName, usize, KeyHash>,
+    by_host: HashMap<String, (usize, Option<String>), KeyHash>,
 }
 
 impl Channels {
@@ -325,8 +326,8 @@ impl Channels {
 
 impl From<Vec<Channel>> for Channels {
     fn from(channels: Vec<Channel>) -> Self {
-        let mut by_name = HashMap::new();
-        let mut by_host = HashMap::new();
+        let mut by_name = HashMap::with_capacity_and_hasher(channels.len(), KeyHash::default());
+        let mut by_host = HashMap::with_capacity_and_hasher(channels.len(), KeyHash::default());
         for (index, channel) in channels.iter().enumerate() {
             by_name.insert(channel.name.clone(), index);
             let official = mta_envelope::domain::fold(&channel.official_host);

@@ -141,10 +141,11 @@ pub(crate) fn run(context: &Context, typed: &[String]) -> Outcome {
         Some(file) => image::write_file(Path::new(file), &context.root, &config, mark),
         None => image::write(&context.root, &config, mark),
     };
-    written.map_err(|error| Message::error("CNBUILD", "WRITE", with_causes(&error)))?;
+    let identity =
+        written.map_err(|error| Message::error("CNBUILD", "WRITE", with_causes(&error)))?;
     if std::io::stdout().is_terminal() && file.is_none() {
         let running: Vec<Image> = process::images(context).into_values().collect();
-        output::line(advice(&config.identity, &running));
+        output::line(advice(&identity, &running));
     }
     Ok(())
 }

@@ -3,15 +3,17 @@
 //! questions alone.
 //!
 //! ```text
-//! decide rewrite ROOT COUNT ADDRESS...      envelope and header form of each address in turn
+//! decide envelope ROOT COUNT ADDRESS...     channel and address of each recipient in turn
+//! decide header ROOT COUNT ADDRESS...       the form of each address in a header
 //! decide map ROOT COUNT TABLE TEXT...       each text in turn through a mapping table
-//! decide start ROOT                         reads the configuration and prints its memory in KiB
+//! decide resolve ROOT LIST                  the destinations of every recipient of a file
+//! decide start ROOT                         reads the configuration and tells how much memory is used
 //! ```
 
 use std::path::Path;
 use std::process::ExitCode;
 
-use mta_channel::enqueue::{Context, Rewriter, Silent};
+use mta_channel::enqueue::{self, Context, MailParams, RcptParams, Rewriter, Silent, Source};
 use mta_config::database::Databases;
 use mta_config::{Config, ServerRoot};
 use mta_directory::Directory;
@@ -25,14 +27,15 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
-        ["rewrite", root, count, addresses @ ..] if !addresses.is_empty() => {
-            rewrite(root, count, addresses)
+        [form @ ("envelope" | "header"), root, count, addresses @ ..] if !addresses.is_empty() => {
+            rewrite(*form == "header", root, count, addresses)
         }
         ["map", root, count, table, texts @ ..] if !texts.is_empty() => {
             map(root, count, table, texts)
         }
+        ["resolve", root, list] => resolve_all(root, list),
         ["start", root] => start(root),
-        _ => Err("usage: decide rewrite ROOT COUNT ADDRESS... | map ROOT COUNT TABLE TEXT... | start ROOT".into()),
+        _ => Err("usage: decide envelope|header|map|resolve|start ROOT ...".into()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -52,30 +55,71 @@ fn load(root: &str) -> Fallible<Config> {
     }
 }
 
-fn rewrite(root: &str, count: &str, addresses: &[&str]) -> Fallible<()> {
-    let config = load(root)?;
-    let root = ServerRoot::new(Path::new(root).to_owned());
-    let directory = Directory::open(&root.directory(), &config.default_domain, |_, _| ());
-    let databases = Databases::none();
-    let context = Context {
-        config: &config,
-        directory: &directory,
-        databases: &databases,
-    };
+fn rewrite(header: bool, root: &str, count: &str, addresses: &[&str]) -> Fallible<()> {
+    let world = World::open(root)?;
     let source = ChannelName::new("tcp_local")?;
-    let rewriter = Rewriter::new(context, &source);
+    let rewriter = Rewriter::new(world.context(), &source);
     let mut last = None;
     for address in addresses.iter().cycle().take(count.parse()?) {
-        let envelope = rewriter.forward(address, address, &mut Silent);
-        let envelope = envelope.map_err(|refusal| refusal.to_string())?;
-        let header = Question::header(address, Direction::Forward, &source, None);
-        let header = rewriter.ask(&header, &mut Silent)?;
-        last = Some((envelope, header.address));
+        last = Some(if header {
+            let question = Question::header(address, Direction::Forward, &source, None);
+            rewriter.ask(&question, &mut Silent)?.address
+        } else {
+            let found = rewriter.forward(address, address, &mut Silent);
+            let found = found.map_err(|refusal| refusal.to_string())?;
+            format!("{} {}", found.channel, found.address)
+        });
     }
-    if let Some((envelope, header)) = last {
-        println!("{} {} {header}", envelope.channel, envelope.address);
-    }
+    println!("{}", last.unwrap_or_default());
     Ok(())
+}
+
+fn resolve_all(root: &str, list: &str) -> Fallible<()> {
+    let world = World::open(root)?;
+    let source = Source::internal(ChannelName::new("tcp_local")?, "");
+    let params = RcptParams::default();
+    let mut destinations = 0;
+    for recipient in std::fs::read_to_string(list)?.lines() {
+        let question = enqueue::Question {
+            source: &source,
+            sender: None,
+            recipient,
+            params: &params,
+            size: MailParams::default().size,
+            counts: (0, 0),
+        };
+        let resolution = enqueue::resolve(world.context(), &question, &mut Silent);
+        destinations += resolution.map_or(0, |resolution| resolution.destinations.len());
+    }
+    println!("{destinations} destinations");
+    Ok(())
+}
+
+/// What questions are asked of.
+struct World {
+    config: Config,
+    directory: Directory,
+    databases: Databases,
+}
+
+impl World {
+    fn open(root: &str) -> Fallible<Self> {
+        let config = load(root)?;
+        let root = ServerRoot::new(Path::new(root).to_owned());
+        Ok(Self {
+            directory: Directory::open(&root.directory(), &config.default_domain, |_, _| ()),
+            databases: Databases::of(&root),
+            config,
+        })
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context {
+            config: &self.config,
+            directory: &self.directory,
+            databases: &self.databases,
+        }
+    }
 }
 
 fn map(root: &str, count: &str, table: &str, texts: &[&str]) -> Fallible<()> {

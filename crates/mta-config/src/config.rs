@@ -95,7 +95,10 @@ impl Config {
             Ok(config) => return crate::source::overlay(root, config).map_err(first),
         }
         match Self::from_text(root) {
-            Ok((config, _)) => Ok(config),
+            Ok((config, _)) => Ok(Self {
+                identity: crate::image::identity(&config),
+                ..config
+            }),
             Err(faults) => Err(first(faults)),
         }
     }
@@ -116,7 +119,8 @@ impl Config {
         }
     }
 
-    /// Reads the text files, with everything that is odd about them.
+    /// Reads the text files, with everything that is odd about them. The configuration has no
+    /// identity yet.
     ///
     /// # Errors
     /// All faults found, at least one.

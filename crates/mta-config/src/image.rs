@@ -35,18 +35,19 @@
 use crate::aliases::AliasesCore;
 use crate::channel::Channels;
 use crate::config::{Config, ImageIdentity, Restricted};
-use crate::database::TextDatabasesCore;
+use crate::database::{Kind, TextDatabasesCore};
 use crate::delivery::Clause;
 use crate::option::MtaOptions;
 use crate::paths::ServerRoot;
 use crate::pool::JobControllerOptions;
 use crate::service::DispatcherOptions;
 use crate::source::{self, Mark};
-use crate::table::{TableBuilder, TableError};
+use crate::table::TableError;
 use crate::task::Task;
-use mta_mapping::records::Records;
+use mta_mapping::records::{FEW, Records};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::cell::RefCell;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -196,26 +197,35 @@ fn encode<T: Serialize>(part: &T) -> Result<Vec<u8>, ImageError> {
     bincode::serde::encode_to_vec(part, settings()).map_err(ImageError::Encode)
 }
 
-/// A configuration in the image's form: the two halves of the core, encoded, and the records.
+/// A configuration in the image's form without its records: the two halves of the core, encoded.
 struct Composed {
     fixed: Vec<u8>,
     reloadable: Vec<u8>,
     digests: RecordDigests,
-    records: TableBuilder,
 }
 
-/// Takes a configuration apart.
-fn divide(config: &Config) -> Result<Composed, ImageError> {
-    let mut records = TableBuilder::default();
-    let mut put = |key: Vec<u8>, record: Vec<u8>| records.add(&key, &record);
-    let rules = config.rules.divide(&mut put);
-    let mappings = config.mappings.divide(&mut put);
-    let aliases = config.aliases.divide(&mut put);
-    let texts = config.texts.divide(&mut put);
-    let mut summing = Summing::default();
-    for (key, values) in records.iter() {
-        summing.record(key, values);
+impl Composed {
+    fn identity(&self, from_image: bool) -> ImageIdentity {
+        ImageIdentity {
+            fixed: short(&Sha256::digest(&self.fixed)),
+            reloadable: short(&Sha256::digest(&self.reloadable)),
+            from_image,
+        }
     }
+}
+
+/// Takes a configuration apart; `put` is given every record, in the order of the keys.
+fn divide(config: &Config, put: &mut dyn FnMut(&[u8], &[u8])) -> Result<Composed, ImageError> {
+    let mut summing = Summing::default();
+    let mut put = |key: Vec<u8>, record: Vec<u8>| {
+        summing.record(&key, &record);
+        put(&key, &record);
+    };
+    // In the order of the letters that the keys begin with.
+    let aliases = config.aliases.divide(&mut put);
+    let mappings = config.mappings.divide(&mut put);
+    let rules = config.rules.divide(&mut put);
+    let texts = config.texts.divide(&mut put);
     let digests = summing.done();
     let fixed = encode(&FixedRef {
         mta: &config.mta,
@@ -240,7 +250,6 @@ fn divide(config: &Config) -> Result<Composed, ImageError> {
         fixed,
         reloadable,
         digests,
-        records,
     })
 }
 
@@ -248,14 +257,10 @@ fn divide(config: &Config) -> Result<Composed, ImageError> {
 /// have.
 #[must_use]
 pub fn identity(config: &Config) -> ImageIdentity {
-    match divide(config) {
-        Ok(composed) => ImageIdentity {
-            fixed: short(&Sha256::digest(&composed.fixed)),
-            reloadable: short(&Sha256::digest(&composed.reloadable)),
-            from_image: false,
-        },
-        Err(_) => ImageIdentity::default(),
-    }
+    divide(config, &mut |_, _| ()).map_or_else(
+        |_| ImageIdentity::default(),
+        |composed| composed.identity(false),
+    )
 }
 
 /// The first sixteen hexadecimal digits of a digest.
@@ -553,11 +558,11 @@ fn octets(path: &Path, root: &ServerRoot) -> Result<Vec<u8>, ImageError> {
 }
 
 /// Writes the image of `root`, made from the text of `mark`: aside, synced, renamed. It belongs to
-/// the owner of `config`.
+/// the owner of `config`. Gives the hashes by which it is known.
 ///
 /// # Errors
 /// [`ImageError::Io`] or [`ImageError::Encode`]; the old image is still there.
-pub fn write(root: &ServerRoot, config: &Config, mark: Mark) -> Result<(), ImageError> {
+pub fn write(root: &ServerRoot, config: &Config, mark: Mark) -> Result<ImageIdentity, ImageError> {
     write_file(&root.image(), root, config, mark)
 }
 
@@ -571,13 +576,12 @@ pub fn write_file(
     root: &ServerRoot,
     config: &Config,
     mark: Mark,
-) -> Result<(), ImageError> {
+) -> Result<ImageIdentity, ImageError> {
     if config.identity.from_image {
         return Err(ImageError::NotFromText {
             path: path.to_owned(),
         });
     }
-    let composed = divide(config)?;
     let failed = |source| ImageError::Io {
         path: path.to_owned(),
         source,
@@ -587,21 +591,54 @@ pub fn write_file(
     // Who writes an image removes the table files that it does not name: one at a time.
     let lock = std::fs::File::open(directory).map_err(failed)?;
     lock.lock().map_err(failed)?;
-    let file = composed.digests.file(path);
-    let mut beside = Placed::NONE;
-    if let Some(file) = &file {
-        let placed = composed
-            .records
-            .place_with(file, &|aside| source::save::own_like(&root.config(), aside));
-        placed.map_err(|source| ImageError::Tables {
-            path: path.to_owned(),
-            source,
-        })?;
-        beside = Placed::of(file).map_err(failed)?;
-    }
+    let (composed, file) = write_tables(path, root, config)?;
+    let beside = match &file {
+        Some(file) => Placed::of(file).map_err(failed)?,
+        None => Placed::NONE,
+    };
     let image = compose(&composed, mark.digest, &beside);
     source::save::file_of(path, &image, &root.config(), Some(mark.begun)).map_err(failed)?;
-    tables::remove_others(path, file.as_deref()).map_err(failed)
+    tables::remove_others(path, file.as_deref()).map_err(failed)?;
+    Ok(composed.identity(true))
+}
+
+/// Writes what lies beside the core, if there is anything; nothing names it yet.
+fn write_tables(
+    path: &Path,
+    root: &ServerRoot,
+    config: &Config,
+) -> Result<(Composed, Option<PathBuf>), ImageError> {
+    if !may_have_records(config) {
+        return Ok((divide(config, &mut |_, _| ())?, None));
+    }
+    let composed = RefCell::new(None);
+    let file = tables::aside(path);
+    let file = crate::table::place_in_order(
+        &file,
+        &mut |put| *composed.borrow_mut() = Some(divide(config, put)),
+        || match &*composed.borrow() {
+            Some(Ok(composed)) => composed.digests.file(path),
+            _ => None,
+        },
+        &|aside| source::save::own_like(&root.config(), aside),
+    );
+    let file = file.map_err(|source| ImageError::Tables {
+        path: path.to_owned(),
+        source,
+    })?;
+    let composed = composed.into_inner();
+    let composed = composed.unwrap_or_else(|| divide(config, &mut |_, _| ()))?;
+    Ok((composed, file))
+}
+
+/// Whether any part of a configuration is large enough to lie beside the core.
+fn may_have_records(config: &Config) -> bool {
+    let texts = Kind::ALL.map(|kind| config.texts.len(kind));
+    let mappings = config.mappings.iter().map(mta_mapping::Table::len);
+    let mut sizes = mappings
+        .chain(texts)
+        .chain([config.rules.len(), config.aliases.len()]);
+    sizes.any(|size| size >= FEW)
 }
 
 /// How the image of `root` stands to the text.

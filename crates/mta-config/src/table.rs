@@ -253,15 +253,15 @@ fn unpack(record: &[u8]) -> Option<Vec<Vec<u8>>> {
     Some(values)
 }
 
-fn pack(values: &[Vec<u8>]) -> Vec<u8> {
-    let mut body = Vec::new();
+fn pack<'v>(values: impl Iterator<Item = &'v [u8]>) -> Vec<u8> {
+    let mut record = vec![0; 4];
     for value in values {
         let length = u32::try_from(value.len()).unwrap_or(u32::MAX);
-        body.extend(length.to_be_bytes());
-        body.extend(value);
+        record.extend(length.to_be_bytes());
+        record.extend(value);
     }
-    let mut record = crc32c::crc32c(&body).to_be_bytes().to_vec();
-    record.extend(body);
+    let sum = crc32c::crc32c(&record[4..]).to_be_bytes();
+    record[..4].copy_from_slice(&sum);
     record
 }
 
@@ -302,121 +302,156 @@ impl TableBuilder {
         self.records.is_empty()
     }
 
-    /// All keys with their values, in the order of the keys.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[Vec<u8>])> {
-        let records = self.records.iter();
-        records.map(|(key, values)| (key.as_slice(), values.as_slice()))
-    }
-
     /// Puts the table in place: written aside, synced, renamed. Mode 0600.
     ///
     /// # Errors
     /// What the system or the library says; what was there before still is.
     pub fn place(&self, path: &Path) -> Result<(), TableError> {
-        self.place_with(path, &|_| Ok(()))
-    }
-
-    /// As [`TableBuilder::place`]; `ready` is called with the name of the written file before it
-    /// gets its own.
-    ///
-    /// # Errors
-    /// As [`TableBuilder::place`], and what `ready` says.
-    pub fn place_with(
-        &self,
-        path: &Path,
-        ready: &dyn Fn(&Path) -> io::Result<()>,
-    ) -> Result<(), TableError> {
-        let aside = aside(path);
-        let io = |source| TableError::Io {
-            path: path.to_owned(),
-            source,
-        };
-        let done = self.write(&aside).and_then(|()| {
-            ready(&aside).map_err(io)?;
-            fs::rename(&aside, path).map_err(io)?;
-            let directory = path.parent().unwrap_or(path);
-            fs::File::open(directory)
-                .and_then(|directory| directory.sync_all())
-                .map_err(io)
+        let octets = self.records.iter().map(|(key, values)| {
+            let values: usize = values.iter().map(|value| value.len() + 4).sum();
+            key.len() + values + 64
         });
-        if done.is_err() {
-            // Nothing is lost with a copy that never became the table.
-            drop(fs::remove_file(&aside));
-        }
-        done
+        let aside = aside(path);
+        let written = write(&aside, octets.sum(), &mut |put| {
+            for (key, values) in &self.records {
+                put(key, &pack(values.iter().map(Vec::as_slice)));
+            }
+        });
+        settle(&aside, written, path, &|_| Ok(()))
     }
+}
 
-    #[expect(unsafe_code, reason = "mapping a file: nobody else knows its name")]
-    fn write(&self, aside: &Path) -> Result<(), TableError> {
-        let io = |source| TableError::Io {
+/// Puts a table of records in place that are given in the order of their keys, one value for each,
+/// and need not be in memory together: `fill` is given what takes a record, once or, where there
+/// was too little room, again from the beginning; `name` is asked for the file's name when all are
+/// written, and without one there is no file.
+///
+/// # Errors
+/// As [`TableBuilder::place`], and what `ready` says.
+pub fn place_in_order(
+    aside: &Path,
+    fill: &mut dyn FnMut(&mut dyn FnMut(&[u8], &[u8])),
+    name: impl FnOnce() -> Option<PathBuf>,
+    ready: &dyn Fn(&Path) -> io::Result<()>,
+) -> Result<Option<PathBuf>, TableError> {
+    let written = write(aside, 0, &mut |put| {
+        fill(&mut |key, value| put(key, &pack(std::iter::once(value))));
+    });
+    let path = name();
+    match &path {
+        Some(path) => settle(aside, written, path, ready)?,
+        // It was not wanted after all, or what fills it says why.
+        None => {
+            drop(fs::remove_file(aside));
+            written?;
+        }
+    }
+    Ok(path)
+}
+
+/// Gives a file its name, or removes it.
+fn settle(
+    aside: &Path,
+    written: Result<(), TableError>,
+    path: &Path,
+    ready: &dyn Fn(&Path) -> io::Result<()>,
+) -> Result<(), TableError> {
+    let io = |source| TableError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let done = written.and_then(|()| {
+        ready(aside).map_err(io)?;
+        fs::rename(aside, path).map_err(io)?;
+        let directory = path.parent().unwrap_or(path);
+        fs::File::open(directory)
+            .and_then(|directory| directory.sync_all())
+            .map_err(io)
+    });
+    if done.is_err() {
+        // Nothing is lost with a copy that never became the table.
+        drop(fs::remove_file(aside));
+    }
+    done
+}
+
+/// Takes a record: its key and its packed values.
+type Put<'p> = dyn FnMut(&[u8], &[u8]) + 'p;
+
+#[expect(unsafe_code, reason = "mapping a file: nobody else knows its name")]
+fn write(
+    aside: &Path,
+    octets: usize,
+    fill: &mut dyn FnMut(&mut Put<'_>),
+) -> Result<(), TableError> {
+    let io = |source| TableError::Io {
+        path: aside.to_owned(),
+        source,
+    };
+    match fs::remove_file(aside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
+        Ok(()) | Err(_) => {}
+    }
+    // LMDB would make the file with a mode of its own.
+    let mut made = fs::OpenOptions::new();
+    made.write(true).create_new(true).mode(0o600);
+    drop(made.open(aside).map_err(io)?);
+    let mut size = FIRST_SIZE
+        .max(octets.saturating_mul(3))
+        .next_multiple_of(4096);
+    loop {
+        let mut options = EnvOpenOptions::new().read_txn_without_tls();
+        options.map_size(size.min(MAX_SIZE));
+        // SAFETY: the file was just made under a name with our process number, and is not
+        // touched by anybody else before it is renamed.
+        let env = unsafe {
+            options.flags(EnvFlags::NO_LOCK | EnvFlags::NO_SUB_DIR | EnvFlags::NO_META_SYNC);
+            options.open(aside)
+        };
+        let foreign = |source| TableError::Foreign {
             path: aside.to_owned(),
             source,
         };
-        match fs::remove_file(aside) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
-            Ok(()) | Err(_) => {}
-        }
-        // LMDB would make the file with a mode of its own.
-        let mut made = fs::OpenOptions::new();
-        made.write(true).create_new(true).mode(0o600);
-        drop(made.open(aside).map_err(io)?);
-        let octets: usize = self
-            .records
-            .iter()
-            .map(|(key, values)| {
-                let values: usize = values.iter().map(|value| value.len() + 4).sum();
-                key.len() + values + 64
-            })
-            .sum();
-        let mut size = FIRST_SIZE
-            .max(octets.saturating_mul(3))
-            .next_multiple_of(4096);
-        loop {
-            let mut options = EnvOpenOptions::new().read_txn_without_tls();
-            options.map_size(size.min(MAX_SIZE));
-            // SAFETY: the file was just made under a name with our process number, and is not
-            // touched by anybody else before it is renamed.
-            let env = unsafe {
-                options.flags(EnvFlags::NO_LOCK | EnvFlags::NO_SUB_DIR | EnvFlags::NO_META_SYNC);
-                options.open(aside)
-            };
-            let foreign = |source| TableError::Foreign {
-                path: aside.to_owned(),
-                source,
-            };
-            let written = env.and_then(|env| self.fill(&env));
-            match written {
-                Ok(()) => break,
-                Err(heed::Error::Mdb(heed::MdbError::MapFull)) if size < MAX_SIZE => {
-                    size = size.saturating_mul(2);
-                    fs::OpenOptions::new()
-                        .write(true)
-                        .truncate(true)
-                        .open(aside)
-                        .map_err(io)?;
-                }
-                Err(error) => return Err(foreign(error)),
+        match env.and_then(|env| fill_environment(&env, fill)) {
+            Ok(()) => break,
+            Err(heed::Error::Mdb(heed::MdbError::MapFull)) if size < MAX_SIZE => {
+                size = size.saturating_mul(8);
+                fs::OpenOptions::new()
+                    .write(true)
+                    .truncate(true)
+                    .open(aside)
+                    .map_err(io)?;
             }
+            Err(error) => return Err(foreign(error)),
         }
-        let file = fs::File::open(aside).map_err(io)?;
-        file.sync_all().map_err(io)
     }
+    let file = fs::File::open(aside).map_err(io)?;
+    file.sync_all().map_err(io)
+}
 
-    fn fill(&self, env: &Env<WithoutTls>) -> Result<(), heed::Error> {
-        let txn = env.write_txn()?;
-        let created = env.create_databases_and_commit(txn, |opener, txn| {
-            let records = opener.create_database::<Bytes, Bytes>(txn, None)?;
-            Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit(records))
-        })?;
-        let records: Records = created.unwrap_commit();
-        let mut txn = env.write_txn()?;
-        for (key, values) in &self.records {
+fn fill_environment(
+    env: &Env<WithoutTls>,
+    fill: &mut dyn FnMut(&mut Put<'_>),
+) -> Result<(), heed::Error> {
+    let txn = env.write_txn()?;
+    let created = env.create_databases_and_commit(txn, |opener, txn| {
+        let records = opener.create_database::<Bytes, Bytes>(txn, None)?;
+        Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit(records))
+    })?;
+    let records: Records = created.unwrap_commit();
+    let mut txn = env.write_txn()?;
+    let mut failed = None;
+    fill(&mut |key, record| {
+        if failed.is_none() {
             let flags = heed::PutFlags::APPEND;
-            records.put_with_flags(&mut txn, flags, key, &pack(values))?;
+            failed = records.put_with_flags(&mut txn, flags, key, record).err();
         }
-        txn.commit()?;
-        env.force_sync()
+    });
+    if let Some(error) = failed {
+        return Err(error);
     }
+    txn.commit()?;
+    env.force_sync()
 }
 
 /// A name beside the file that nobody reads.

@@ -42,7 +42,8 @@ fn both_forms_make_the_same_configuration() {
                 .map(|r| (r.pattern(), r.template())))
     );
     // Mapping tables, aliases and text databases, whole.
-    assert_eq!(before.identity.reloadable, after.identity.reloadable);
+    let reloadable = |config| mta_config::image::identity(config).reloadable;
+    assert_eq!(reloadable(&before), reloadable(&after));
     assert_eq!(before.channels, after.channels);
     assert_eq!(before.dispatcher, after.dispatcher);
     assert_eq!(before.tasks, after.tasks);

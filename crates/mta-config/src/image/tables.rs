@@ -67,13 +67,13 @@ pub(super) struct Summing {
 
 impl Summing {
     /// The rules belong to the fixed half, all else to the reloadable one.
-    pub(super) fn record(&mut self, key: &[u8], values: &[Vec<u8>]) {
+    pub(super) fn record(&mut self, key: &[u8], value: &[u8]) {
         let half = match key.first() {
             Some(b'r') => &mut self.fixed,
             _ => &mut self.reloadable,
         };
         let sum = half.get_or_insert_with(Sha256::new);
-        for part in std::iter::once(key).chain(values.iter().map(Vec::as_slice)) {
+        for part in [key, value] {
             sum.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
             sum.update(part);
         }
@@ -185,11 +185,18 @@ pub(super) fn digests(
     let mut summing = Summing::default();
     let mut count = 0;
     beside.0.for_each(|key, values| {
-        summing.record(key, &values);
+        summing.record(key, values.first().map_or(&[], Vec::as_slice));
         count += 1;
         Ok::<(), TableError>(())
     })?;
     Ok((summing.done(), count))
+}
+
+/// Where a table file is written before its content, and so its name, is known.
+pub(super) fn aside(image: &Path) -> PathBuf {
+    let name = image.file_name().unwrap_or_default().to_string_lossy();
+    let process = std::process::id();
+    image.with_file_name(format!(".{name}.0000000000000000.tables.{process}"))
 }
 
 /// Removes the table files of `image` that its core no longer names, and what an interrupted

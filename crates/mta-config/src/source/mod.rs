@@ -295,7 +295,7 @@ pub fn load_with_sources(
         });
     }
     let form = Form::of(root);
-    let (config, more) = interpret::interpret(&read.tree, &sources, accounts, read.faults, form)?;
+    let (config, more) = interpret::interpret(read.tree, &sources, accounts, read.faults, form)?;
     read.warnings.extend(more);
     Ok((config, read.warnings, sources))
 }
@@ -354,7 +354,7 @@ pub fn overlay(root: &ServerRoot, config: Config) -> Result<Config, Vec<LoadFaul
         .map(|channel| channel.name().to_string())
         .collect();
     let read = legacy::read_processes(root, &channels);
-    interpret::overlay(config, &read.tree, &read.sources, read.faults)
+    interpret::overlay(config, read.tree, &read.sources, read.faults)
 }
 
 /// Reads the option tree of either form, without asking whether its options make sense together.
@@ -376,8 +376,9 @@ pub fn read_options(root: &ServerRoot) -> Result<(Tree, Sources, Vec<Warning>), 
 /// A file that cannot be read, or is no option tree.
 pub fn read_tree(root: &ServerRoot) -> Result<(Tree, Sources), Vec<LoadFault>> {
     let begun = Some(SystemTime::now());
-    let mut tree = Tree::default();
     let config = read_file(&root.config_xml()).map_err(|fault| vec![fault])?;
+    // As many options as so much text usually has.
+    let mut tree = Tree::with_room_for(config.content.len() / 128);
     parse(&config, File::Config, &mut tree)?;
     let path = root.xpass_xml();
     let pass = if path.exists() {

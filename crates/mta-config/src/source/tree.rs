@@ -1,7 +1,9 @@
 //! The option tree: every setting of a Unified Configuration, in order.
 
 use super::name::{Path, Scope};
+use mta_mapping::records::{KeyHash, KeyHasher};
 use std::collections::HashMap;
+use std::hash::{Hash as _, Hasher as _};
 
 /// What a setting says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,23 +76,56 @@ pub struct Entry {
 #[derive(Debug, Clone, Default)]
 pub struct Tree {
     entries: Vec<Entry>,
-    index: HashMap<(Scope, Path), usize>,
+    /// Places by the hash of scope and path, or by the next number that was free: there may be a
+    /// million of them, and a copy of each path would be half of all memory.
+    index: HashMap<u64, usize, KeyHash>,
+}
+
+fn hash(scope: Scope, path: &Path) -> u64 {
+    let mut hasher = KeyHasher::default();
+    (scope, path).hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Tree {
+    /// A tree with room for so many options.
+    #[must_use]
+    pub fn with_room_for(options: usize) -> Self {
+        Self {
+            entries: Vec::with_capacity(options),
+            index: HashMap::with_capacity_and_hasher(options, KeyHash::default()),
+        }
+    }
+
     /// The entries in their order.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
+    /// The entries in their order, without what finds them.
+    #[must_use]
+    pub fn into_entries(self) -> Vec<Entry> {
+        self.entries
+    }
+
     /// The entry of an option in a scope.
     #[must_use]
     pub fn get(&self, scope: Scope, path: &Path) -> Option<&Entry> {
-        // The key is cloned because a map of pairs cannot be asked with two borrowed halves.
-        self.index
-            .get(&(scope, path.clone()))
-            .map(|at| &self.entries[*at])
+        self.place(scope, path).ok().map(|at| &self.entries[at])
+    }
+
+    /// The place of an option among the entries, or the free number in the index for it.
+    fn place(&self, scope: Scope, path: &Path) -> Result<usize, u64> {
+        let mut number = hash(scope, path);
+        while let Some(at) = self.index.get(&number) {
+            let entry = &self.entries[*at];
+            if entry.scope == scope && entry.path == *path {
+                return Ok(*at);
+            }
+            number = number.wrapping_add(1);
+        }
+        Err(number)
     }
 
     /// The value that counts: the first of the instance's, else of the role's.
@@ -105,18 +140,21 @@ impl Tree {
     /// Adds a value behind those that the option has. A new option goes behind the last one of
     /// its group, a new group to the end.
     pub fn append(&mut self, scope: Scope, path: Path, setting: Setting) {
-        if let Some(at) = self.index.get(&(scope, path.clone())) {
-            self.entries[*at].settings.push(setting);
-            return;
-        }
+        let free = match self.place(scope, &path) {
+            Ok(at) => {
+                self.entries[at].settings.push(setting);
+                return;
+            }
+            Err(free) => free,
+        };
         let place = self.place_of(scope, &path);
         let entry = Entry {
             scope,
-            path: path.clone(),
+            path,
             settings: vec![setting],
         };
         if place == self.entries.len() {
-            self.index.insert((scope, path), place);
+            self.index.insert(free, place);
             self.entries.push(entry);
         } else {
             self.entries.insert(place, entry);
@@ -127,27 +165,27 @@ impl Tree {
     /// Adds a value as [`Tree::append`] does, but a new option to the end: for readers, which meet
     /// the options in the order in which they were written.
     pub fn push(&mut self, scope: Scope, path: Path, setting: Setting) {
-        let key = (scope, path);
-        if let Some(at) = self.index.get(&key) {
-            self.entries[*at].settings.push(setting);
-            return;
+        match self.place(scope, &path) {
+            Ok(at) => self.entries[at].settings.push(setting),
+            Err(free) => {
+                self.index.insert(free, self.entries.len());
+                self.entries.push(Entry {
+                    scope,
+                    path,
+                    settings: vec![setting],
+                });
+            }
         }
-        self.entries.push(Entry {
-            scope,
-            path: key.1.clone(),
-            settings: vec![setting],
-        });
-        self.index.insert(key, self.entries.len() - 1);
     }
 
     /// Replaces all values of an option.
     pub fn replace(&mut self, scope: Scope, path: &Path, settings: Vec<Setting>) {
-        match self.index.get(&(scope, path.clone())) {
-            Some(at) if !settings.is_empty() => self.entries[*at].settings = settings,
-            Some(_) => {
+        match self.place(scope, path) {
+            Ok(at) if !settings.is_empty() => self.entries[at].settings = settings,
+            Ok(_) => {
                 self.remove(scope, path);
             }
-            None => {
+            Err(_) => {
                 for setting in settings {
                     self.append(scope, path.clone(), setting);
                 }
@@ -169,10 +207,14 @@ impl Tree {
     }
 
     fn reindex(&mut self) {
-        let keys = self.entries.iter().enumerate();
-        self.index = keys
-            .map(|(at, entry)| ((entry.scope, entry.path.clone()), at))
-            .collect();
+        self.index.clear();
+        self.index.reserve(self.entries.len());
+        for at in 0..self.entries.len() {
+            let entry = &self.entries[at];
+            if let Err(free) = self.place(entry.scope, &entry.path) {
+                self.index.insert(free, at);
+            }
+        }
     }
 
     /// Where a new entry goes: behind the last one that shares most of its groups.

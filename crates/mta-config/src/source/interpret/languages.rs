@@ -6,9 +6,10 @@ use crate::aliases::{AliasEntry, AliasValue, Aliases, split_values};
 use crate::fault::{FaultKind, WarningKind};
 use crate::option::{MtaOption, MtaOptions};
 use crate::source::tree::Content;
+use mta_mapping::records::KeyHash;
 use mta_mapping::{Entry, MappingError, Tables};
 use mta_rewrite::{RuleErrorKind, Rules, SourceRule};
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 /// Longest left side of an alias.
 const LONGEST_ALIAS: usize = 128;
@@ -114,13 +115,13 @@ const fn mapping_fault(error: &MappingError) -> FaultKind {
 /// Reads the aliases.
 pub(super) fn aliases(sheet: &Sheet, mta: &MtaOptions, findings: &mut Findings<'_>) -> Aliases {
     let mut entries = Vec::with_capacity(sheet.aliases.len());
-    let mut seen: HashMap<String, ()> = HashMap::new();
+    let mut seen: HashSet<String, KeyHash> = HashSet::default();
     for group in &sheet.aliases {
         let item = group.anywhere();
         if group.id.chars().count() > LONGEST_ALIAS {
             findings.fault(FaultKind::AliasNameTooLong, &group.id, item);
         }
-        if seen.insert(group.id.to_lowercase(), ()).is_some() {
+        if !seen.insert(group.id.to_lowercase()) {
             findings.fault(FaultKind::DuplicateAlias, &group.id, item);
         }
         entries.push(alias(group, findings));
@@ -152,7 +153,9 @@ fn alias(group: &Group, findings: &mut Findings<'_>) -> AliasEntry {
 /// could be read.
 fn values(group: &Group, item: &Item, entry: &mut AliasEntry, findings: &mut Findings<'_>) -> bool {
     let mut all = true;
-    for text in split_values(&item.text()) {
+    let texts = split_values(&item.text());
+    entry.values.reserve_exact(texts.len());
+    for text in texts {
         match AliasValue::parse(&text) {
             Some(value) if text.chars().count() <= LONGEST_VALUE => entry.values.push(value),
             Some(_) | None => {

@@ -70,7 +70,7 @@ impl Findings<'_> {
 /// # Errors
 /// `faults` and all that are found besides.
 pub(super) fn interpret(
-    tree: &Tree,
+    tree: Tree,
     sources: &Sources,
     restricted: Restricted,
     faults: Vec<LoadFault>,
@@ -109,9 +109,8 @@ pub(super) fn interpret(
         mta,
     };
     check::check(&config, &sheet, &mut findings);
+    drop(sheet);
     if findings.faults.is_empty() {
-        let mut config = config;
-        config.identity = crate::image::identity(&config);
         Ok((config, findings.warnings))
     } else {
         Err(findings.faults)
@@ -124,7 +123,7 @@ pub(super) fn interpret(
 /// `faults` and all that are found besides.
 pub(super) fn overlay(
     mut config: Config,
-    tree: &Tree,
+    tree: Tree,
     sources: &Sources,
     faults: Vec<LoadFault>,
 ) -> Result<Config, Vec<LoadFault>> {

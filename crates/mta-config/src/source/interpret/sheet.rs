@@ -5,7 +5,8 @@ use crate::fault::FaultKind;
 use crate::source::name::{Path, Scope, Segment};
 use crate::source::schema;
 use crate::source::tree::{Content, Entry, File, Tree};
-use std::collections::HashMap;
+use mta_mapping::records::{KeyHash, hash};
+use std::collections::{HashMap, HashSet};
 
 /// One value of one option, symbolic names expanded.
 #[derive(Debug, Clone)]
@@ -73,7 +74,9 @@ pub(super) struct Sheet {
 impl Sheet {
     /// Sorts the settings of a tree: the role's, each unless the instance has its own, then the
     /// instance's.
-    pub(super) fn of(tree: &Tree, findings: &mut Findings<'_>) -> Self {
+    ///
+    /// The tree goes as the sheet comes: there may be a million aliases.
+    pub(super) fn of(tree: Tree, findings: &mut Findings<'_>) -> Self {
         let text = |name| match tree.value(&base(name)) {
             Some(Content::Text(text)) => text.trim().to_owned(),
             _ => String::new(),
@@ -83,40 +86,42 @@ impl Sheet {
             default_domain: text("defaultdomain"),
             ..Self::default()
         };
-        for scope in Scope::ALL {
-            let entries = tree.entries().iter().filter(|entry| entry.scope == scope);
-            for entry in entries {
-                let hidden =
-                    scope == Scope::Role && tree.get(Scope::Instance, &entry.path).is_some();
-                if !hidden {
-                    sheet.sort(entry, findings);
-                }
+        let instance = tree.entries().iter();
+        let instance = instance.filter(|entry| entry.scope == Scope::Instance);
+        let own: HashSet<Path> = instance.map(|entry| entry.path.clone()).collect();
+        let mut later = Vec::new();
+        for entry in tree.into_entries() {
+            if entry.scope == Scope::Instance {
+                later.push(entry);
+            } else if !own.contains(&entry.path) {
+                sheet.sort(entry, findings);
             }
+        }
+        for entry in later {
+            sheet.sort(entry, findings);
         }
         sheet
     }
 
-    fn sort(&mut self, entry: &Entry, findings: &mut Findings<'_>) {
-        let known = schema::spec(&entry.path);
-        for setting in &entry.settings {
+    fn sort(&mut self, entry: Entry, findings: &mut Findings<'_>) {
+        let Entry { path, settings, .. } = entry;
+        // An unknown MTA option is only odd; elsewhere a wrong name is a damaged file.
+        let group = path.segments().first().map(|group| group.name.as_str());
+        let is_foreign = schema::spec(&path).is_err() && group != Some("mta");
+        for setting in settings {
             let item = Item {
-                name: option_name(&entry.path),
-                content: self.expand(&setting.content),
+                name: option_name(&path),
+                content: self.expand(setting.content),
                 file: setting.file,
                 line: setting.line,
             };
-            // An unknown MTA option is only odd; elsewhere a wrong name is a damaged file.
-            let group = entry
-                .path
-                .segments()
-                .first()
-                .map(|group| group.name.as_str());
-            if known.is_err() && group != Some("mta") {
-                let name = entry.path.to_string();
-                findings.fault(FaultKind::UnknownOption, &name, Some(&item));
-                continue;
-            }
-            if let Some(place) = self.place(&entry.path) {
+            if is_foreign {
+                findings.fault(FaultKind::UnknownOption, &path.to_string(), Some(&item));
+            } else if let Some(place) = self.place(&path) {
+                if place.is_empty() {
+                    // Most of a million groups have one option.
+                    place.reserve_exact(1);
+                }
                 place.push(item);
             }
         }
@@ -151,7 +156,7 @@ impl Sheet {
         Some(place)
     }
 
-    fn expand(&self, content: &Content) -> Content {
+    fn expand(&self, content: Content) -> Content {
         match content {
             Content::Novalue => Content::Novalue,
             Content::Text(text) => Content::Text(self.expand_text(text)),
@@ -162,9 +167,9 @@ impl Sheet {
     }
 
     /// Replaces `&/IMTA_HOST/` and `&/IMTA_DEFAULTDOMAIN/`.
-    fn expand_text(&self, text: &str) -> String {
+    fn expand_text(&self, text: String) -> String {
         if !text.contains("&/") {
-            return text.to_owned();
+            return text;
         }
         text.replace("&/IMTA_HOST/", &self.hostname)
             .replace("&/IMTA_DEFAULTDOMAIN/", &self.default_domain)
@@ -184,7 +189,8 @@ fn option_name(path: &Path) -> String {
 #[derive(Debug, Default)]
 pub(super) struct Groups {
     list: Vec<Group>,
-    index: HashMap<String, usize>,
+    /// Places by the hash of the name, or by the next number that was free.
+    index: HashMap<u64, usize, KeyHash>,
 }
 
 impl Groups {
@@ -200,18 +206,29 @@ impl Groups {
 
     /// The group of that name.
     pub(super) fn get(&self, id: &str) -> Option<&Group> {
-        self.index.get(id).map(|at| &self.list[*at])
+        self.find(id).ok().map(|at| &self.list[at])
+    }
+
+    fn find(&self, id: &str) -> Result<usize, u64> {
+        let mut number = hash(id.as_bytes());
+        while let Some(at) = self.index.get(&number) {
+            if self.list[*at].id == id {
+                return Ok(*at);
+            }
+            number = number.wrapping_add(1);
+        }
+        Err(number)
     }
 
     /// The group of that name, made if it was not there.
     fn of(&mut self, id: &str) -> &mut Group {
-        let at = self.index.get(id).copied().unwrap_or_else(|| {
+        let at = self.find(id).unwrap_or_else(|free| {
             self.list.push(Group {
                 id: id.to_owned(),
                 items: Vec::new(),
                 options: Vec::new(),
             });
-            self.index.insert(id.to_owned(), self.list.len() - 1);
+            self.index.insert(free, self.list.len() - 1);
             self.list.len() - 1
         });
         &mut self.list[at]

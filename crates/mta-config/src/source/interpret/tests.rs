@@ -113,8 +113,7 @@ fn a_small_configuration_is_read() {
         2
     );
     assert_eq!(config.delivery.len(), 10);
-    assert_eq!(config.identity.fixed.len(), 16);
-    assert!(!config.identity.from_image);
+    assert_eq!(crate::image::identity(&config).fixed.len(), 16);
 }
 
 #[test]

@@ -310,7 +310,7 @@ impl Legacy {
             |(accounts, _)| accounts,
         );
         let form = super::Form::Legacy;
-        super::interpret::interpret(&self.tree, &self.sources, accounts, faults, form)
+        super::interpret::interpret(self.tree.clone(), &self.sources, accounts, faults, form)
     }
 }
 

@@ -215,7 +215,7 @@ impl Section {
         let sources = &parsed.sources;
         let accounts = Restricted::default();
         let (more, mut warnings) =
-            match interpret::interpret(&whole, sources, accounts, Vec::new(), Form::Unified) {
+            match interpret::interpret(whole, sources, accounts, Vec::new(), Form::Unified) {
                 Ok((_, warnings)) => (Vec::new(), warnings),
                 Err(faults) => (faults, Vec::new()),
             };

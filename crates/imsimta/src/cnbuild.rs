@@ -147,6 +147,8 @@ pub(crate) fn run(context: &Context, typed: &[String]) -> Outcome {
         let running: Vec<Image> = process::images(context).into_values().collect();
         output::line(advice(&identity, &running));
     }
+    // The process ends here: to take a million aliases apart first would only take time.
+    std::mem::forget(config);
     Ok(())
 }
 

@@ -306,6 +306,9 @@ pub(crate) fn split_values(text: &str) -> Vec<String> {
 
 /// Splits at commas outside quotes and brackets, empty pieces among the others.
 pub(crate) fn split_at_commas(text: &str) -> Vec<String> {
+    if !text.contains(['"', '(', '[', '\\', ',']) {
+        return vec![text.trim().to_owned()];
+    }
     let mut values = vec![String::new()];
     let (mut quoted, mut depth, mut escaped) = (false, 0_i32, false);
     for c in text.chars() {

@@ -608,13 +608,15 @@ fn write_tables(
     root: &ServerRoot,
     config: &Config,
 ) -> Result<(Composed, Option<PathBuf>), ImageError> {
-    if !may_have_records(config) {
+    let sizes = sizes(config);
+    if sizes.iter().all(|size| *size < FEW) {
         return Ok((divide(config, &mut |_, _| ())?, None));
     }
     let composed = RefCell::new(None);
     let file = tables::aside(path);
     let file = crate::table::place_in_order(
         &file,
+        sizes.iter().sum::<usize>() * 400,
         &mut |put| *composed.borrow_mut() = Some(divide(config, put)),
         || match &*composed.borrow() {
             Some(Ok(composed)) => composed.digests.file(path),
@@ -631,14 +633,14 @@ fn write_tables(
     Ok((composed, file))
 }
 
-/// Whether any part of a configuration is large enough to lie beside the core.
-fn may_have_records(config: &Config) -> bool {
+/// How many entries each part of a configuration has that may lie beside the core.
+fn sizes(config: &Config) -> Vec<usize> {
     let texts = Kind::ALL.map(|kind| config.texts.len(kind));
     let mappings = config.mappings.iter().map(mta_mapping::Table::len);
-    let mut sizes = mappings
+    mappings
         .chain(texts)
-        .chain([config.rules.len(), config.aliases.len()]);
-    sizes.any(|size| size >= FEW)
+        .chain([config.rules.len(), config.aliases.len()])
+        .collect()
 }
 
 /// How the image of `root` stands to the text.

@@ -322,7 +322,7 @@ impl TableBuilder {
 }
 
 /// Puts a table of records in place that are given in the order of their keys, one value for each,
-/// and need not be in memory together: `fill` is given what takes a record, once or, where there
+/// and need not be in memory together, about so many `octets` in all: `fill` is given what takes a record, once or, where there
 /// was too little room, again from the beginning; `name` is asked for the file's name when all are
 /// written, and without one there is no file.
 ///
@@ -330,11 +330,12 @@ impl TableBuilder {
 /// As [`TableBuilder::place`], and what `ready` says.
 pub fn place_in_order(
     aside: &Path,
+    octets: usize,
     fill: &mut dyn FnMut(&mut dyn FnMut(&[u8], &[u8])),
     name: impl FnOnce() -> Option<PathBuf>,
     ready: &dyn Fn(&Path) -> io::Result<()>,
 ) -> Result<Option<PathBuf>, TableError> {
-    let written = write(aside, 0, &mut |put| {
+    let written = write(aside, octets, &mut |put| {
         fill(&mut |key, value| put(key, &pack(std::iter::once(value))));
     });
     let path = name();

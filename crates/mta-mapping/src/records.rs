@@ -32,8 +32,11 @@ pub trait Records: std::fmt::Debug + Send + Sync {
 /// Never: the form has no limit and takes everything that these crates compile.
 #[must_use]
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    bincode::serde::encode_to_vec(value, bincode::config::standard())
-        .expect("what was compiled has a form")
+    // Most records are short, and there may be a million of them.
+    let mut record = Vec::with_capacity(128);
+    bincode::serde::encode_into_std_write(value, &mut record, bincode::config::standard())
+        .expect("what was compiled has a form");
+    record
 }
 
 /// Reads a record made by [`encode`]; nothing when there is none.

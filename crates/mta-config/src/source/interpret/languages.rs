@@ -6,7 +6,7 @@ use crate::aliases::{AliasEntry, AliasValue, Aliases, split_values};
 use crate::fault::{FaultKind, WarningKind};
 use crate::option::{MtaOption, MtaOptions};
 use crate::source::tree::Content;
-use mta_mapping::records::KeyHash;
+use mta_mapping::records::{KeyHash, hash};
 use mta_mapping::{Entry, MappingError, Tables};
 use mta_rewrite::{RuleErrorKind, Rules, SourceRule};
 use std::collections::HashSet;
@@ -115,18 +115,36 @@ const fn mapping_fault(error: &MappingError) -> FaultKind {
 /// Reads the aliases.
 pub(super) fn aliases(sheet: &Sheet, mta: &MtaOptions, findings: &mut Findings<'_>) -> Aliases {
     let mut entries = Vec::with_capacity(sheet.aliases.len());
-    let mut seen: HashSet<String, KeyHash> = HashSet::default();
+    let twice = twice(sheet);
     for group in &sheet.aliases {
         let item = group.anywhere();
         if group.id.chars().count() > LONGEST_ALIAS {
             findings.fault(FaultKind::AliasNameTooLong, &group.id, item);
         }
-        if !seen.insert(group.id.to_lowercase()) {
+        if twice.contains(group.id.as_str()) {
             findings.fault(FaultKind::DuplicateAlias, &group.id, item);
         }
         entries.push(alias(group, findings));
     }
     Aliases::new(mta.int(MtaOption::AliasDomains), entries)
+}
+
+/// Names that stand, in another case, for an alias that was there before.
+fn twice(sheet: &Sheet) -> HashSet<&str> {
+    // Of a million names nearly none is there twice: their hashes tell, and only then the names.
+    let mut hashes: HashSet<u64, KeyHash> = HashSet::default();
+    let mut again = false;
+    for group in &sheet.aliases {
+        again |= !hashes.insert(hash(group.id.to_lowercase().as_bytes()));
+    }
+    if !again {
+        return HashSet::new();
+    }
+    let mut seen = HashSet::new();
+    let names = sheet.aliases.iter().map(|group| group.id.as_str());
+    names
+        .filter(|name| !seen.insert(name.to_lowercase()))
+        .collect()
 }
 
 fn alias(group: &Group, findings: &mut Findings<'_>) -> AliasEntry {

@@ -38,11 +38,15 @@ mod power_cut;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
+mod schemas;
+#[cfg(test)]
 mod smtp_in;
 #[cfg(test)]
 mod smtp_out;
 #[cfg(test)]
 mod sweep;
+#[cfg(test)]
+mod worked;
 
 /// Every file of this directory is a module above; a forgotten one would never run.
 #[test]

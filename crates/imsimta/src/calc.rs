@@ -6,6 +6,7 @@ use mta_command::message::Message;
 use mta_command::output;
 use mta_command::switches::{Switch, Verb, Words};
 use mta_expression::{Halt, Host, Interpreter, Program, Value};
+use serde::Serialize;
 
 /// Switches that ask for the functions of filters.
 const FILTERS: [&str; 8] = [
@@ -53,17 +54,39 @@ struct Setting {
     statements: bool,
     /// The layout of `test -expression`.
     echo: bool,
+    json: bool,
+}
+
+/// What `test -expression -json` prints for each expression.
+#[derive(Debug, Serialize)]
+struct View {
+    expression: String,
+    /// The program as it was understood, a statement a line.
+    program: Vec<String>,
+    /// What `print` wrote.
+    printed: Vec<String>,
+    /// The value of the last statement.
+    result: Option<String>,
+    /// Why there is none.
+    error: Option<String>,
 }
 
 /// `print` is all that the language asks of us.
-struct Terminal;
+#[derive(Default)]
+struct Terminal {
+    /// Where the lines go that are not to be seen by themselves.
+    printed: Option<Vec<String>>,
+}
 
 impl Host for Terminal {
     fn call(&mut self, name: &str, arguments: &[Value], _: usize) -> Option<Result<Value, Halt>> {
         match name {
             "print" => {
                 let text: String = arguments.iter().map(Value::plain).collect();
-                output::line(&output::visible(&text));
+                match &mut self.printed {
+                    Some(printed) => printed.push(text),
+                    None => output::line(&output::visible(&text)),
+                }
                 Some(Ok(Value::Integer(0)))
             }
             "exit" => Some(Err(Halt::Exit)),
@@ -91,6 +114,7 @@ pub(crate) fn run(_: &Context, typed: &[String]) -> Outcome {
         several: words.is_on("multiple", true),
         statements: number("statement")? != 0,
         echo: false,
+        json: false,
     };
     let mut interpreter = Interpreter::default();
     interpreter.unassigned_is_empty = number("uav")? == 0;
@@ -132,6 +156,7 @@ pub(crate) fn expression(words: &Words) -> Outcome {
         several: true,
         statements: true,
         echo: true,
+        json: words.is_on("json", false),
     };
     if let Some(file) = words.value("output") {
         crate::test::redirect(file)?;
@@ -170,6 +195,9 @@ pub(crate) fn expression(words: &Words) -> Outcome {
 
 /// Evaluates one text and prints its value; whether that could be done.
 fn evaluate(text: &str, setting: &Setting, interpreter: &mut Interpreter) -> bool {
+    if setting.json {
+        return as_json(text, interpreter);
+    }
     let complain = |reason: &str| {
         let line = if setting.echo {
             format!("Error parsing expression: {reason}")
@@ -194,7 +222,7 @@ fn evaluate(text: &str, setting: &Setting, interpreter: &mut Interpreter) -> boo
             output::line(&output::visible(&format!("Dump: {line}")));
         }
     }
-    match interpreter.run(&program, &mut Terminal) {
+    match interpreter.run(&program, &mut Terminal::default()) {
         Ok(value) => {
             let value = value.to_string();
             let line = if setting.echo {
@@ -207,4 +235,33 @@ fn evaluate(text: &str, setting: &Setting, interpreter: &mut Interpreter) -> boo
         }
         Err(error) => complain(&error.reason),
     }
+}
+
+/// Evaluates one text and prints all about it as one document; whether it could be evaluated.
+fn as_json(text: &str, interpreter: &mut Interpreter) -> bool {
+    let mut terminal = Terminal {
+        printed: Some(Vec::new()),
+    };
+    let program = Program::parse(text);
+    let ran = match &program {
+        Ok(program) => {
+            let ran = interpreter.run(program, &mut terminal);
+            ran.map_err(|error| error.reason)
+        }
+        Err(error) => Err(error.reason.clone()),
+    };
+    let program = program.map_or_else(|_| String::new(), |program| program.to_string());
+    let (result, error) = match ran {
+        Ok(value) => (Some(value.to_string()), None),
+        Err(reason) => (None, Some(reason.to_string())),
+    };
+    let view = View {
+        expression: text.to_owned(),
+        program: program.lines().map(str::to_owned).collect(),
+        printed: terminal.printed.unwrap_or_default(),
+        result,
+        error,
+    };
+    output::json(&view);
+    view.error.is_none()
 }

@@ -262,6 +262,8 @@ pub struct Databases {
     root: Option<ServerRoot>,
     /// Sequence files are read and not counted up.
     peeks: bool,
+    /// Kinds that nobody asks, text databases among them.
+    off: Vec<Kind>,
 }
 
 impl Databases {
@@ -273,6 +275,7 @@ impl Databases {
             files: Some(files),
             root: Some(root.clone()),
             peeks: false,
+            off: Vec::new(),
         }
     }
 
@@ -283,6 +286,7 @@ impl Databases {
             files: None,
             root: None,
             peeks: true,
+            off: Vec::new(),
         }
     }
 
@@ -296,6 +300,12 @@ impl Databases {
         }
     }
 
+    /// The same as if there were none of these kinds.
+    #[must_use]
+    pub fn without(self, off: Vec<Kind>) -> Self {
+        Self { off, ..self }
+    }
+
     /// Counts a sequence file up by one, under a lock, and gives the number after that. Nothing
     /// when the file is not there, is not ours, or cannot be written.
     #[must_use]
@@ -305,7 +315,7 @@ impl Databases {
     }
 
     fn file(&self, kind: Kind) -> Option<&Replaceable> {
-        let files = self.files.as_ref()?;
+        let files = self.files.as_ref().filter(|_| !self.off.contains(&kind))?;
         files.get(kind as usize)
     }
 
@@ -332,7 +342,7 @@ impl Databases {
         kind: Kind,
         key: &str,
     ) -> Result<Option<String>, TableError> {
-        if texts.has(kind) {
+        if texts.has(kind) && !self.off.contains(&kind) {
             return Ok(texts.get(kind, key)?);
         }
         match self.file(kind) {
@@ -355,7 +365,10 @@ impl Databases {
     /// Whether a database that the options require is missing.
     #[must_use]
     pub fn is_missing(&self, mta: &MtaOptions, kind: Kind) -> bool {
-        kind == Kind::Alias && mta.int(MtaOption::UseAliasDatabase) >= 2 && !self.exists(kind)
+        kind == Kind::Alias
+            && !self.off.contains(&kind)
+            && mta.int(MtaOption::UseAliasDatabase) >= 2
+            && !self.exists(kind)
     }
 }
 

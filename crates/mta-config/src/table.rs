@@ -331,7 +331,7 @@ impl TableBuilder {
 pub fn place_in_order(
     aside: &Path,
     octets: usize,
-    fill: &mut dyn FnMut(&mut dyn FnMut(&[u8], &[u8])),
+    fill: &mut dyn FnMut(&mut Put<'_>),
     name: impl FnOnce() -> Option<PathBuf>,
     ready: &dyn Fn(&Path) -> io::Result<()>,
 ) -> Result<Option<PathBuf>, TableError> {
@@ -376,8 +376,8 @@ fn settle(
     done
 }
 
-/// Takes a record: its key and its packed values.
-type Put<'p> = dyn FnMut(&[u8], &[u8]) + 'p;
+/// Takes a record: its key and its value, or its packed values.
+pub type Put<'p> = dyn FnMut(&[u8], &[u8]) + 'p;
 
 #[expect(unsafe_code, reason = "mapping a file: nobody else knows its name")]
 fn write(

@@ -14,6 +14,9 @@ const MAX_GROWING_RESTARTS: u32 = 10;
 /// would never end; tables that call each other several times would take exponential time.
 const MAX_TURNS: u32 = 4096;
 
+/// An entry that matched: its place, its output unless it failed, and what is to happen next.
+type First = (usize, Option<String>, Option<Control>);
+
 /// One question to the tables, with all calls from table to table.
 pub(crate) struct Evaluation<'e> {
     tables: &'e Tables,
@@ -146,8 +149,7 @@ impl<'e> Evaluation<'e> {
         self.tell(|| Event::Exiting { depth });
     }
 
-    /// Finds the first entry from `next` on that matches `text` and expands its template: the
-    /// entry, its output unless it failed, and what is to happen next.
+    /// Finds the first entry from `next` on that matches `text` and expands its template.
     #[expect(
         clippy::too_many_arguments,
         reason = "the state of one evaluation; a struct of references would say the same twice"
@@ -161,7 +163,7 @@ impl<'e> Evaluation<'e> {
         input: &Input<'_>,
         depth: u32,
         mapped: &mut Mapped,
-    ) -> Result<Option<(usize, Option<String>, Option<Control>)>, Unreadable> {
+    ) -> Result<Option<First>, Unreadable> {
         let mut matcher = Matcher::new(text);
         let matched = table.first(text, next, |entry| matcher.matches(&entry.pattern))?;
         let Some((found, entry)) = matched else {

@@ -163,11 +163,14 @@ pub struct Rules {
 #[derive(Debug, Clone)]
 struct Beside {
     records: Arc<dyn Records>,
-    read: Arc<OnceLock<Box<[Mutex<Option<Read>>]>>>,
+    read: Arc<OnceLock<Box<[Place]>>>,
 }
 
 /// The rules of a pattern.
 type Read = (Box<str>, Arc<[Placed]>);
+
+/// Where the rules of a pattern are remembered.
+type Place = Mutex<Option<Read>>;
 
 /// How many patterns are remembered with their rules, at most one for each remainder of its hash.
 const REMEMBERED: usize = 1024;

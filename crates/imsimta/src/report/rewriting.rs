@@ -17,8 +17,29 @@ pub(crate) struct Recipient {
     pub(crate) intermediate: String,
     pub(crate) host: String,
     pub(crate) held: Option<String>,
+    pub(crate) notify_success: bool,
     pub(crate) notify_failures: bool,
     pub(crate) notify_delays: bool,
+}
+
+/// `submitted` and `refused`: the one or the other.
+fn outcome<S: serde::Serializer>(
+    found: &Result<Vec<Recipient>, String>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    use serde::ser::SerializeMap as _;
+    let mut map = serializer.serialize_map(Some(2))?;
+    let none: &[Recipient] = &[];
+    map.serialize_entry("submitted", found.as_deref().unwrap_or(none))?;
+    map.serialize_entry("refused", &found.as_ref().err())?;
+    map.end()
+}
+
+/// An address of an expansion that cannot be reached, although others can.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Unreachable {
+    pub(crate) address: String,
+    pub(crate) refusal: String,
 }
 
 /// The channel that the forward address matched.
@@ -58,7 +79,10 @@ pub(crate) struct View {
     /// The display phrase of what was typed.
     pub(crate) name: String,
     pub(crate) mailbox: String,
+    #[serde(flatten, serialize_with = "outcome")]
     pub(crate) submitted: Result<Vec<Recipient>, String>,
+    /// What `-check_expansions` finds besides.
+    pub(crate) unreachable: Vec<Unreachable>,
     pub(crate) steps: Vec<Step>,
     #[serde(skip)]
     pub(crate) with_channel: bool,
@@ -327,6 +351,9 @@ impl fmt::Display for View {
             Ok(recipients) => write_recipients(f, recipients)?,
             Err(refusal) => writeln!(f, "Address list error - {}", visible(refusal))?,
         }
+        for Unreachable { refusal, .. } in &self.unreachable {
+            writeln!(f, "Address list error - {}", visible(refusal))?;
+        }
         writeln!(f, "\nSubmitted notifications list:\n")
     }
 }
@@ -346,6 +373,9 @@ fn write_recipients(f: &mut fmt::Formatter<'_>, recipients: &[Recipient]) -> fmt
             visible(&recipient.intermediate),
             visible(&recipient.host)
         )?;
+        if recipient.notify_success {
+            write!(f, " *NOTIFY-SUCCESS*")?;
+        }
         if recipient.notify_failures {
             write!(f, " *NOTIFY-FAILURES*")?;
         }
@@ -379,6 +409,7 @@ mod tests {
             name: String::new(),
             mailbox: "bob".into(),
             submitted,
+            unreachable: Vec::new(),
             steps: Vec::new(),
             with_channel: true,
             with_filters: false,
@@ -414,6 +445,7 @@ mod tests {
             intermediate: "bob@example.com".into(),
             host: "example.com".into(),
             held: None,
+            notify_success: false,
             notify_failures: true,
             notify_delays: true,
         };

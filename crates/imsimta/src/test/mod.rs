@@ -17,6 +17,9 @@ use crate::front::conflict;
 use crate::qm::explained;
 use mta_command::message::Message;
 use mta_command::switches::{Switch, Value, Verb, Words};
+use mta_config::image::ImageStatus;
+use mta_config::source::Form;
+use mta_config::source::legacy::{self, OtherFiles};
 use mta_config::{Config, image as images};
 use std::path::Path;
 
@@ -28,21 +31,30 @@ const IMAGE: Switch = Switch {
 
 /// Switches of the product that name legacy text files.
 const TEXT_FILES: [Switch; 4] = [
-    Switch::with("alias_file", "file", "not available in this version"),
+    Switch::with(
+        "alias_file",
+        "file",
+        "instead of aliases, where no image is in use",
+    ),
     Switch::with(
         "configuration_file",
         "file",
-        "not available in this version",
+        "instead of imta.cnf, where no image is in use",
     ),
-    Switch::with("mapping_file", "file", "not available in this version"),
-    Switch::with("option_file", "file", "not available in this version"),
+    Switch::with(
+        "mapping_file",
+        "file",
+        "instead of mappings, where no image is in use",
+    ),
+    Switch::with(
+        "option_file",
+        "file",
+        "instead of option.dat, where no image is in use",
+    ),
 ];
 
 /// Switches of the product that change nothing here, which is said when one is used.
-const WITHOUT_EFFECT: [&str; 8] = [
-    "check_expansions",
-    "database",
-    "delivery_receipt",
+const WITHOUT_EFFECT: [&str; 5] = [
     "grey",
     "local_alias",
     "noreprocess",
@@ -97,9 +109,16 @@ pub(crate) const VERBS: &[Verb] = &[
             Switch::with("output", "file", "write the answers there"),
             IMAGE,
             Switch::flag("json", "as JSON, steps included"),
-            Switch::flag("check_expansions", "has no effect in this version"),
-            Switch::with("database", "list", "has no effect in this version"),
-            Switch::flag("delivery_receipt", "has no effect in this version"),
+            Switch::flag(
+                "check_expansions",
+                "report every address of an expansion that cannot be reached",
+            ),
+            Switch::with(
+                "database",
+                "list",
+                "noalias, nodomain, noforward, nogeneral, noreverse: as if there were none",
+            ),
+            Switch::flag("delivery_receipt", "as if NOTIFY=SUCCESS were asked for"),
             Switch::flag("read_receipt", "has no effect in this version"),
             Switch::with("grey", "n", "has no effect in this version"),
             Switch::with("local_alias", "value", "has no effect in this version"),
@@ -151,6 +170,7 @@ pub(crate) const VERBS: &[Verb] = &[
             Switch::with("input", "file", "read the expressions there"),
             Switch::with("output", "file", "write the results there"),
             Switch::flag("debug", "print how each expression is understood"),
+            Switch::flag("json", "as JSON, one document for each expression"),
             Switch::flag("mm", "not available: there are no filters yet"),
             Switch::with("message", "file", "not available: there are no filters yet"),
             Switch::with("from", "address", "not available: there are no filters yet"),
@@ -248,14 +268,17 @@ fn configuration<'a>(
             Message::warning("TEST", "NOEFFECT", text).emit();
         }
     }
-    for Switch { name, .. } in TEXT_FILES {
-        if !words.is_on(name, false) {
-            continue;
-        }
-        if from_text {
-            let text = format!("-{name} is not available in this version");
-            return Err(Message::error("TEST", "NOTYET", text).into());
-        }
+    let named = TEXT_FILES
+        .iter()
+        .filter(|file| words.on(file.name).is_some());
+    let named: Vec<&str> = named.map(|file| file.name).collect();
+    let is_text = from_text
+        || (words.value("image_file").is_none()
+            && images::status(&context.root) == ImageStatus::Missing);
+    if !named.is_empty() && is_text {
+        return other_files(context, words, other);
+    }
+    for name in named {
         let text = format!("-{name} has no effect on a compiled configuration");
         Message::warning("TEST", "NOEFFECT", text).emit();
     }
@@ -273,6 +296,32 @@ fn configuration<'a>(
         return context.config();
     }
     let (config, _) = Config::from_text(&context.root)?;
+    Ok(other.insert(config))
+}
+
+/// The text of a legacy configuration with the files that the switches name; `-no` before a
+/// switch means no such file.
+fn other_files<'a>(
+    context: &Context,
+    words: &Words,
+    other: &'a mut Option<Config>,
+) -> Result<&'a Config, Failure> {
+    if Form::of(&context.root) != Form::Legacy {
+        let text = "a Unified Configuration has no text files that could be replaced";
+        return Err(Message::error("TEST", "NOTLEGACY", text).into());
+    }
+    let file = |name: &str| match (words.on(name), words.value(name)) {
+        (Some(true), Some(file)) => std::path::absolute(file).ok(),
+        (Some(false), _) => Some("/dev/null".into()),
+        _ => None,
+    };
+    let files = OtherFiles {
+        configuration: file("configuration_file"),
+        options: file("option_file"),
+        mappings: file("mapping_file"),
+        aliases: file("alias_file"),
+    };
+    let (config, _) = legacy::read_with(&context.root, &files).interpret(&context.root)?;
     Ok(other.insert(config))
 }
 

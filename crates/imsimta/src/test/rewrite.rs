@@ -4,7 +4,7 @@ use super::addresses::{Mailbox, mailboxes};
 use super::{configuration, mapping};
 use crate::context::{Context, Failure, Outcome};
 use crate::report::clock;
-use crate::report::rewriting::{Channel, Recipient, View, filters};
+use crate::report::rewriting::{Channel, Recipient, Unreachable, View, filters};
 use mta_channel::enqueue::{
     self, MailParams, Question, RcptParams, Resolution, Rewriter, Source, Step,
 };
@@ -12,7 +12,7 @@ use mta_command::message::Message;
 use mta_command::output;
 use mta_command::switches::Words;
 use mta_config::Config;
-use mta_config::database::Databases;
+use mta_config::database::{Databases, Kind};
 use mta_directory::Directory;
 use mta_envelope::address::Address;
 use mta_envelope::envelope::Notify;
@@ -27,6 +27,7 @@ struct Setting<'a> {
     source: Source,
     sender: Option<Address>,
     destination: Option<ChannelName>,
+    params: RcptParams,
     words: &'a Words,
 }
 
@@ -52,6 +53,13 @@ pub(super) fn run(context: &Context, words: &Words) -> Outcome {
         .map(|name| named(config, name))
         .transpose()?;
     let databases = Databases::of(&context.root).peeking();
+    let databases = databases.without(disabled(words)?);
+    let params = RcptParams {
+        notify: words
+            .is_on("delivery_receipt", false)
+            .then(|| Notify(Notify::SUCCESS | Notify::default().0 | Notify::EXPLICIT)),
+        ..RcptParams::default()
+    };
     let setting = Setting {
         config,
         directory: &directory,
@@ -59,6 +67,7 @@ pub(super) fn run(context: &Context, words: &Words) -> Outcome {
         source,
         sender,
         destination,
+        params,
         words,
     };
     if words.is_on("filter", false) {
@@ -84,6 +93,37 @@ pub(super) fn run(context: &Context, words: &Words) -> Outcome {
     } else {
         Err(Failure::Silent(1))
     }
+}
+
+/// The databases that `-database` switches off.
+fn disabled(words: &Words) -> Result<Vec<Kind>, Failure> {
+    let mut off = Vec::new();
+    let list = words.value("database").unwrap_or_default();
+    for word in list.split([',', ' ']).filter(|word| !word.is_empty()) {
+        let folded = word.trim_matches(['(', ')']).to_ascii_lowercase();
+        let (name, is_on) = match folded.strip_prefix("no") {
+            Some(name) => (name, false),
+            None => (folded.as_str(), true),
+        };
+        let kind = match name {
+            "alias" => Kind::Alias,
+            "domain" => Kind::Domain,
+            "forward" => Kind::Forward,
+            "general" => Kind::General,
+            "reverse" => Kind::Reverse,
+            _ => {
+                let text = format!(
+                    "-database={word}: alias, domain, forward, general, reverse, each perhaps with no before it"
+                );
+                return Err(Message::error("TEST", "IVVALU", text).into());
+            }
+        };
+        off.retain(|known| *known != kind);
+        if !is_on {
+            off.push(kind);
+        }
+    }
+    Ok(off)
 }
 
 /// Lets everything that is printed from now on go into a file.
@@ -137,7 +177,7 @@ impl Setting<'_> {
         let mut views = Vec::new();
         for mailbox in typed {
             let view = self.answer(mailbox);
-            answered &= view.submitted.is_ok();
+            answered &= view.submitted.is_ok() && view.unreachable.is_empty();
             if json {
                 views.push(view);
                 continue;
@@ -157,12 +197,26 @@ impl Setting<'_> {
 
     fn answer(&self, mailbox: &Mailbox) -> View {
         let mut steps: Vec<Step> = Vec::new();
-        let found = if self.words.is_on("debug", false) || self.words.is_on("json", false) {
+        let explained = ["debug", "json"]
+            .iter()
+            .any(|name| self.words.is_on(name, false));
+        let checked = self.words.is_on("check_expansions", false);
+        let found = if explained || checked {
             self.resolve(&mailbox.address, &mut steps)
         } else {
             self.resolve(&mailbox.address, &mut enqueue::Silent)
         };
-        self.view(mailbox, found, steps)
+        let unreachable = match &found {
+            Ok(_) if checked => unreachable(&steps),
+            _ => Vec::new(),
+        };
+        if !explained {
+            steps.clear();
+        }
+        View {
+            unreachable,
+            ..self.view(mailbox, found, steps)
+        }
     }
 
     fn context(&self) -> enqueue::Context<'_> {
@@ -182,7 +236,7 @@ impl Setting<'_> {
             source: &self.source,
             sender: self.sender.as_ref(),
             recipient: address,
-            params: &RcptParams::default(),
+            params: &self.params,
             size: MailParams::default().size,
             counts: (0, 0),
         };
@@ -250,8 +304,9 @@ impl Setting<'_> {
             mailbox: Address::parse(address)
                 .map_or_else(|_| address.clone(), |parsed| parsed.local().to_owned()),
             submitted: found
-                .map(|resolution| recipients(&resolution))
+                .map(|resolution| recipients(&resolution, &self.params))
                 .map_err(|refusal| refusal_text(&refusal)),
+            unreachable: Vec::new(),
             with_channel,
             with_filters: self.words.is_on("filter", false),
             steps,
@@ -264,8 +319,26 @@ fn refusal_text(refusal: &enqueue::Refusal) -> String {
     format!("{} {}", refusal.status, refusal.text)
 }
 
-fn recipients(resolution: &Resolution) -> Vec<Recipient> {
-    let notify = Notify::default();
+/// The addresses that were refused on the way, each once.
+fn unreachable(steps: &[Step]) -> Vec<Unreachable> {
+    let mut found: Vec<Unreachable> = Vec::new();
+    for step in steps {
+        if let Step::Refused { address, refusal } = step
+            && found.iter().all(|known| known.address != *address)
+        {
+            // Behind the reply code.
+            let text = refusal.split_once(' ').map_or("", |(_, text)| text);
+            found.push(Unreachable {
+                address: address.clone(),
+                refusal: text.to_owned(),
+            });
+        }
+    }
+    found
+}
+
+fn recipients(resolution: &Resolution, params: &RcptParams) -> Vec<Recipient> {
+    let notify = params.notify.unwrap_or_default();
     resolution
         .destinations
         .iter()
@@ -280,6 +353,7 @@ fn recipients(resolution: &Resolution) -> Vec<Recipient> {
                 .unwrap_or(&destination.host)
                 .to_owned(),
             held: destination.held.clone(),
+            notify_success: notify.has(Notify::SUCCESS),
             notify_failures: notify.has(Notify::FAILURE),
             notify_delays: notify.has(Notify::DELAY),
         })

@@ -80,9 +80,12 @@ fn divided(config: &Config) -> Composed {
     divide(config, &mut |_, _| ()).unwrap()
 }
 
+/// Key and value.
+type Record = (Vec<u8>, Vec<u8>);
+
 /// The halves of its core, and its records.
-fn encoded(config: &Config) -> (Vec<u8>, Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>) {
-    let mut records: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+fn encoded(config: &Config) -> (Vec<u8>, Vec<u8>, Vec<Record>) {
+    let mut records: Vec<Record> = Vec::new();
     let composed = divide(config, &mut |key, record| {
         assert!(records.last().is_none_or(|(last, _)| last.as_slice() < key));
         records.push((key.to_vec(), record.to_vec()));

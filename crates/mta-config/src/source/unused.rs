@@ -61,4 +61,28 @@ mod tests {
             ]
         );
     }
+
+    /// Every option of the reference, set: what is listed is what the tables mark, no more, no less.
+    #[test]
+    fn of_all_options_those_are_listed_that_no_code_uses() {
+        let mut tree = Tree::default();
+        let mut marked = BTreeSet::new();
+        let channel = crate::channel::ROWS.iter();
+        let file = FILE_OPTIONS.iter();
+        let mta = crate::option::ROWS.iter();
+        let all = mta
+            .map(|row| (format!("mta.{}", row.name), row.in_use))
+            .chain(channel.map(|row| (format!("channel:x.{}", row.name), row.in_use)))
+            .chain(file.map(|row| (format!("channel:x.options.{}", row.name), row.in_use)));
+        for (name, in_use) in all {
+            let path = Path::parse(&name).unwrap();
+            if !in_use {
+                marked.insert(format!("role.{path}"));
+            }
+            tree.push(Scope::Role, path, Content::Novalue.into());
+        }
+        let listed = unused(&tree);
+        assert_eq!(listed, marked.into_iter().collect::<Vec<_>>());
+        assert!(listed.len() < tree.entries().len() / 2 + 400);
+    }
 }

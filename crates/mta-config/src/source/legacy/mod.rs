@@ -164,7 +164,33 @@ const OTHER_TAILOR: [&str; 27] = [
     "imta_lib",
 ];
 
+/// Other files than those that `imta_tailor` names, for a question about them.
+#[derive(Debug, Clone, Default)]
+pub struct OtherFiles {
+    /// Instead of `imta.cnf`.
+    pub configuration: Option<PathBuf>,
+    /// Instead of `option.dat`.
+    pub options: Option<PathBuf>,
+    /// Instead of `mappings`.
+    pub mappings: Option<PathBuf>,
+    /// Instead of `aliases`.
+    pub aliases: Option<PathBuf>,
+}
+
 impl Places {
+    fn replace(&mut self, other: &OtherFiles) {
+        for (place, other) in [
+            (&mut self.configuration, &other.configuration),
+            (&mut self.options, &other.options),
+            (&mut self.mappings, &other.mappings),
+            (&mut self.aliases, &other.aliases),
+        ] {
+            if let Some(other) = other {
+                place.clone_from(other);
+            }
+        }
+    }
+
     fn of(root: &ServerRoot, files: &mut Files<'_>, findings: &mut Findings) -> Self {
         let config = root.config();
         let mut places = Self {
@@ -317,12 +343,19 @@ impl Legacy {
 /// Reads all files of `root`, whether or not there is a Unified Configuration.
 #[must_use]
 pub fn read(root: &ServerRoot) -> Legacy {
+    read_with(root, &OtherFiles::default())
+}
+
+/// As [`read`], with other files in place of some.
+#[must_use]
+pub fn read_with(root: &ServerRoot, other: &OtherFiles) -> Legacy {
     let mut files = Files {
         root,
         texts: Vec::new(),
     };
     let mut findings = Findings::default();
-    let places = Places::of(root, &mut files, &mut findings);
+    let mut places = Places::of(root, &mut files, &mut findings);
+    places.replace(other);
     let gathered = gather(&places, &mut files, &mut findings);
     let in_image = files.texts.len();
     let mut tree = Tree::default();

@@ -15,7 +15,7 @@
 //!    168          the two halves, bincode
 //! ```
 //!
-//! That is the core. What is large lies beside it in `config_data.HASH.tables`, a [`Table`] named
+//! That is the core. What is large lies beside it in `config_data.HASH.tables`, a table file (`crate::table`) named
 //! by its content that never changes: rules, mapping entries, aliases and text databases, each
 //! looked up when it is needed, so that a process starts as fast with a million of them as with
 //! ten. Each half of the core holds the digest of its records, so that the digests of the halves

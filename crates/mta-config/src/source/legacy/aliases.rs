@@ -101,10 +101,38 @@ fn parameter(piece: &str) -> Option<(&str, &str)> {
     is_name.then(|| (name, value.trim()))
 }
 
+/// A text without the quotes around the whole of it; inside them a backslash quotes a quote and
+/// itself.
 fn unquoted(text: &str) -> String {
-    let inside = text
-        .strip_prefix('"')
-        .and_then(|text| text.strip_suffix('"'))
-        .filter(|inside| !inside.contains('"'));
-    inside.unwrap_or(text).to_owned()
+    let inside = text.strip_prefix('"');
+    let Some(inside) = inside.and_then(|text| text.strip_suffix('"')) else {
+        return text.to_owned();
+    };
+    let mut plain = String::with_capacity(inside.len());
+    let mut characters = inside.chars();
+    while let Some(c) = characters.next() {
+        match c {
+            // The quotes are not those of one text.
+            '"' => return text.to_owned(),
+            '\\' => match characters.next() {
+                Some(c @ ('"' | '\\')) => plain.push(c),
+                Some(c) => plain.extend(['\\', c]),
+                None => return text.to_owned(),
+            },
+            c => plain.push(c),
+        }
+    }
+    plain
+}
+
+/// A value as it must be written for `unquoted` to give it.
+pub(super) fn quoted(value: String) -> String {
+    let needs = value.contains([',', '[', ']', '(', ')', '"', '\\'])
+        || value.starts_with([' ', '\t'])
+        || value.ends_with([' ', '\t']);
+    if !needs {
+        return value;
+    }
+    let inside = value.replace('\\', "\\\\").replace('"', "\\\"");
+    format!("\"{inside}\"")
 }

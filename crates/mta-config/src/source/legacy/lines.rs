@@ -72,7 +72,7 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Nothing but blanks and tabs.
+    /// Nothing but white space.
     pub(super) fn is_blank(&self) -> bool {
         is_blank(&self.text)
     }
@@ -84,7 +84,7 @@ impl Line {
 }
 
 fn is_blank(text: &str) -> bool {
-    text.chars().all(|c| c == ' ' || c == '\t')
+    text.trim().is_empty()
 }
 
 /// The logical lines of a file that was read, with those of the files it includes.

@@ -35,6 +35,10 @@ enum Part<'l> {
 
 fn part<'l>(line: &'l Line, findings: &mut Findings) -> Option<Part<'l>> {
     let text = line.text.trim();
+    // What begins a comment in the first column begins no name elsewhere.
+    if text.starts_with(['!', '#', ';']) {
+        return None;
+    }
     let section = text
         .strip_prefix('[')
         .and_then(|text| text.strip_suffix(']'));

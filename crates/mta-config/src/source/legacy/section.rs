@@ -124,7 +124,8 @@ impl Section {
             Self::Conversions => entries
                 .iter()
                 .flat_map(|entry| &entry.settings)
-                .map(|setting| format!("{}\n", setting.content.line()))
+                .map(|setting| setting.content.line())
+                .map(|line| format!("{line}{}", line_end(&line)))
                 .collect(),
             Self::Options => print_options(&entries),
         }
@@ -304,7 +305,17 @@ fn columns(rules: &[(String, String)], indent: &str) -> String {
     let width = widths.filter(|width| *width <= 40).max().unwrap_or(0);
     let mut text = String::new();
     for (pattern, template) in rules {
-        let line = format!("{indent}{pattern:width$}  {template}");
+        // In the first column these begin a comment and an include.
+        let indent = if indent.is_empty() && pattern.starts_with(['!', '<']) {
+            " "
+        } else {
+            indent
+        };
+        let mut line = format!("{indent}{pattern:width$}  {template}");
+        if line.chars().count() > CONFIGURATION.longest {
+            // As it may have been written: it was not too long then.
+            line = format!("{indent}{pattern} {template}");
+        }
         // A blank at the end may be quoted, and then it is part of the template.
         let line = if template.is_empty() {
             line.trim_end()
@@ -312,9 +323,14 @@ fn columns(rules: &[(String, String)], indent: &str) -> String {
             &line
         };
         text.push_str(line);
-        text.push('\n');
+        text.push_str(line_end(line));
     }
     text
+}
+
+/// The end of a line: a backslash at the very end would join it with the next.
+fn line_end(line: &str) -> &'static str {
+    if line.ends_with('\\') { " \n" } else { "\n" }
 }
 
 fn sides(content: &Content) -> (String, String) {
@@ -466,11 +482,7 @@ fn print_aliases(entries: &[&Entry]) -> String {
                 None | Some("entry") => {}
                 Some(parameter) => {
                     let parameter = parameter.to_ascii_uppercase();
-                    let value = if value.contains([',', '[', ']']) && !value.contains('"') {
-                        format!("\"{value}\"")
-                    } else {
-                        value
-                    };
+                    let value = aliases::quoted(value);
                     values.push(format!("[{parameter}] {value}").trim_end().to_owned());
                 }
             }
@@ -513,7 +525,8 @@ fn print_options(entries: &[&Entry]) -> String {
                 setting.content.line()
             };
             let name = name.to_ascii_uppercase();
-            writeln!(text, "{name}={value}").expect("a string takes everything");
+            let end = line_end(&value);
+            write!(text, "{name}={value}{end}").expect("a string takes everything");
         }
     }
     text

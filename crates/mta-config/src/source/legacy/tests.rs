@@ -459,3 +459,45 @@ fn defaults_hold_for_what_follows() {
     assert_eq!(words(text, "defaults"), ["maxjobs=3"]);
     assert_eq!(words(text, "l"), ["official_host_name=a"]);
 }
+
+/// Found by feeding damaged text: each is printed so that it is read as the same again.
+#[test]
+fn odd_texts_of_sections_come_out_as_they_went_in() {
+    use super::Section;
+    let directory = tempfile::tempdir().unwrap();
+    let root = ServerRoot::new(directory.path().to_owned());
+    let name = std::path::Path::new("section");
+    for (section, text) in [
+        (Section::Rewrites, " <group  $U%$D@x\n"),
+        (Section::Rewrites, " !bang  $U%$D@x\n"),
+        (Section::Rewrites, "a  b$\\ \n"),
+        (Section::Options, "  ; iM=1\nMM_DEBUG=5\n"),
+        (Section::Options, "RETURN_PERSONAL=a \\ \nMM_DEBUG=5\n"),
+        (
+            Section::Aliases,
+            "list: [COMMENTS] \"a (b, \\\"c\\\" [d\", ann@x\n",
+        ),
+        (Section::Conversions, "in-channel=x; \\ \nout-channel=y\n"),
+    ] {
+        let tree = |text: &str| {
+            let parsed = section.parse(text, name, &root);
+            parsed
+                .unwrap_or_else(|faults| panic!("{text}: {}", faults[0]))
+                .tree
+        };
+        let lines = |tree: &Tree| -> Vec<String> {
+            let settings = tree.entries().iter().flat_map(|entry| {
+                let path = entry.path.to_string();
+                entry
+                    .settings
+                    .iter()
+                    .map(move |setting| format!("{path} {}", setting.content.line()))
+            });
+            settings.collect()
+        };
+        let first = tree(text);
+        assert!(!first.entries().is_empty(), "{text}");
+        let printed = section.print(&first);
+        assert_eq!(lines(&tree(&printed)), lines(&first), "{text} as {printed}");
+    }
+}

@@ -55,7 +55,7 @@ def channel(name):
         ("official_host_name", "string", f"{name}-daemon"), ("smtp", "novalue", ""), ("mx", "novalue", ""),
         ("single_sys", "novalue", ""), ("subdirs", "integer", "20"), ("maxjobs", "integer", "7"),
         ("pool", "string", "SMTP_POOL"), ("maytlsserver", "novalue", ""), ("allowswitchchannel", "novalue", ""),
-        ("missingrecipientpolicy", "integer", "4")])
+        ("missingrecipientpolicy", "integer", "4"), ("description", "string", f"the way to {name}")])
 
 
 def send_entry(number):

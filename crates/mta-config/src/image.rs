@@ -11,8 +11,9 @@
 //!    116       8  length of the reloadable half
 //!    124       8  length of the table file beside it, 0 if there is none
 //!    132      32  SHA-256 of that file
-//!    164       4  CRC-32C over everything else
-//!    168          the two halves, bincode
+//!    164       8  HASH in its name
+//!    172       4  CRC-32C over everything else
+//!    176          the two halves, bincode
 //! ```
 //!
 //! That is the core. What is large lies beside it in `config_data.HASH.tables`, a table file (`crate::table`) named
@@ -64,9 +65,9 @@ const MAGIC: [u8; 8] = *b"IMTAconf";
 /// number does not.
 pub const FORMAT: u32 = 3;
 /// Octets before the two halves.
-const HEADER: usize = 168;
+const HEADER: usize = 176;
 /// Where the checksum stands.
-const CHECKSUM: usize = 164;
+const CHECKSUM: usize = 172;
 /// Largest image that is read, in octets.
 const LARGEST: usize = 1 << 30;
 
@@ -288,6 +289,7 @@ fn compose(composed: &Composed, text: [u8; 32], beside: &Placed) -> Vec<u8> {
     image.extend(length(reloadable));
     image.extend(beside.length.to_be_bytes());
     image.extend(beside.digest);
+    image.extend(composed.digests.hash().unwrap_or_default());
     image.extend([0; 4]);
     image.extend(fixed);
     image.extend(reloadable);
@@ -306,6 +308,8 @@ struct Parts<'a> {
     text: [u8; 32],
     digests: [&'a [u8]; 2],
     beside: Placed,
+    /// HASH in the name of the table file.
+    hash: [u8; 8],
     fixed: &'a [u8],
     reloadable: &'a [u8],
 }
@@ -350,6 +354,7 @@ fn take_apart(image: &[u8]) -> Result<Parts<'_>, Refused> {
             length: field(image, 124).map_or(0, u64::from_be_bytes),
             digest: field(image, 132).ok_or(Refused::Damaged)?,
         },
+        hash: field(image, 164).ok_or(Refused::Damaged)?,
         fixed,
         reloadable,
     })
@@ -444,6 +449,9 @@ pub fn read_file(path: &Path, root: &ServerRoot) -> Result<Config, ImageError> {
         let parts = parts_of(&image, path)?;
         let halves = Halves::of(&parts).ok_or_else(|| damaged(path))?;
         let file = halves.digests().file(path);
+        if parts.hash != halves.digests().hash().unwrap_or_default() {
+            return Err(damaged(path));
+        }
         let records = match &file {
             None => Ok(tables::none()),
             Some(file) => tables::open(file, parts.beside, |metadata| is_trusted(metadata, root)),
@@ -484,7 +492,7 @@ pub fn verify(root: &ServerRoot) -> Result<Verified, ImageError> {
         .zip(parts.digests)
         .all(|(half, digest)| Sha256::digest(half).as_slice() == digest);
     let halves = Halves::of(&parts)
-        .filter(|_| good)
+        .filter(|halves| good && halves.fixed.channels.are_sound())
         .ok_or_else(|| damaged(&path))?;
     let digests = halves.digests();
     let Some(file) = digests.file(&path) else {
@@ -662,12 +670,11 @@ pub fn status(root: &ServerRoot) -> ImageStatus {
     }
 }
 
+/// Whether the file beside an image is there, as long as it was written. Nothing is decoded.
 fn has_its_tables(parts: &Parts<'_>, path: &Path) -> bool {
-    let file = Halves::of(parts).map(|halves| halves.digests().file(path));
     let length = |file: PathBuf| std::fs::metadata(file).map(|file| file.len());
-    file.is_some_and(|file| {
-        file.is_none_or(|file| length(file).is_ok_and(|length| length == parts.beside.length))
-    })
+    parts.beside == Placed::NONE
+        || length(tables::file(path, parts.hash)).is_ok_and(|length| length == parts.beside.length)
 }
 
 /// By how much the clock of file systems may lag behind the one that a program reads.

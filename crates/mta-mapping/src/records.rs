@@ -117,26 +117,44 @@ impl Serialize for Filter {
 
 impl<'de> Deserialize<'de> for Filter {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Octets;
-        impl Visitor<'_> for Octets {
-            type Value = Filter;
+        let Octets(bits) = Octets::deserialize(deserializer)?;
+        if bits.len() < 8 || !bits.len().is_power_of_two() {
+            let expected = &"a power of two of octets, at least eight";
+            return Err(D::Error::invalid_length(bits.len(), expected));
+        }
+        Ok(Self { bits })
+    }
+}
+
+/// Octets, written and read as a whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Octets(pub Vec<u8>);
+
+impl Serialize for Octets {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Octets {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Whole;
+        impl Visitor<'_> for Whole {
+            type Value = Octets;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a power of two of octets, at least eight")
+                f.write_str("octets")
             }
 
-            fn visit_bytes<E: Error>(self, octets: &[u8]) -> Result<Filter, E> {
-                self.visit_byte_buf(octets.to_vec())
+            fn visit_bytes<E: Error>(self, octets: &[u8]) -> Result<Octets, E> {
+                Ok(Octets(octets.to_vec()))
             }
 
-            fn visit_byte_buf<E: Error>(self, bits: Vec<u8>) -> Result<Filter, E> {
-                if bits.len() < 8 || !bits.len().is_power_of_two() {
-                    return Err(E::invalid_length(bits.len(), &self));
-                }
-                Ok(Filter { bits })
+            fn visit_byte_buf<E: Error>(self, octets: Vec<u8>) -> Result<Octets, E> {
+                Ok(Octets(octets))
             }
         }
-        deserializer.deserialize_byte_buf(Octets)
+        deserializer.deserialize_byte_buf(Whole)
     }
 }
 
@@ -209,16 +227,11 @@ mod tests {
     #[test]
     fn a_filter_of_another_size_is_refused() {
         for length in [0, 4, 12] {
-            let octets = encode(&serde_bytes_of(length));
+            let octets = encode(&Octets(vec![0; length]));
             let read: Result<(Filter, usize), _> =
                 bincode::serde::decode_from_slice(&octets, bincode::config::standard());
             assert!(read.is_err(), "{length}");
         }
-    }
-
-    /// As many octets as a filter would be written from.
-    fn serde_bytes_of(length: usize) -> Vec<u8> {
-        vec![0; length]
     }
 
     #[test]

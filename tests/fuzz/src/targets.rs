@@ -402,9 +402,9 @@ fn image_reader() -> Run {
                 drop(error.to_string());
             }
             assert_ne!(image::status(&root), image::ImageStatus::Missing);
-            if octets.len() >= 168 {
-                let sum = crc32c::crc32c_append(crc32c::crc32c(&octets[..164]), &octets[168..]);
-                octets[164..168].copy_from_slice(&sum.to_be_bytes());
+            if octets.len() >= 176 {
+                let sum = crc32c::crc32c_append(crc32c::crc32c(&octets[..172]), &octets[176..]);
+                octets[172..176].copy_from_slice(&sum.to_be_bytes());
             }
         }
     })

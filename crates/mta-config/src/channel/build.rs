@@ -1,6 +1,6 @@
 //! Putting a channel together from its words, in the order in which they are said.
 
-use super::{Channel, ChannelOption};
+use super::{Channel, ChannelOption, Options};
 use crate::value::Value;
 use mta_envelope::names::ChannelName;
 use std::collections::BTreeMap;
@@ -118,7 +118,7 @@ impl ChannelBuilder {
             )
         };
         let notices = |specific| list(specific, Notices, lent.unwrap_or(&NOTICES));
-        Channel {
+        let said = Options {
             backoff: [
                 backoff(Urgentbackoff, 0),
                 backoff(Normalbackoff, 1),
@@ -129,11 +129,14 @@ impl ChannelBuilder {
                 notices(Normalnotices),
                 notices(Nonurgentnotices),
             ],
+            settings: self.settings,
+        };
+        Channel {
             name: self.name,
             official_host: self.official_host,
             local_host_alias: self.local_host_alias,
             hosts: self.hosts,
-            settings: self.settings,
+            said: said.into(),
             options: self.options,
             group_words: self.group_words,
         }

@@ -2,6 +2,7 @@
 
 mod build;
 mod file_options;
+mod stored;
 mod table;
 
 pub use build::{ChannelBuilder, Defaults};
@@ -12,7 +13,7 @@ use crate::value::Value;
 use mta_envelope::envelope::Priority;
 use mta_envelope::names::ChannelName;
 use mta_mapping::records::KeyHash;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::OnceLock;
@@ -53,32 +54,24 @@ impl fmt::Display for ChannelOption {
     }
 }
 
-impl Serialize for ChannelOption {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
-impl<'de> Deserialize<'de> for ChannelOption {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = String::deserialize(deserializer)?;
-        Self::by_name(&name)
-            .ok_or_else(|| serde::de::Error::custom(format!("unknown channel option {name}")))
-    }
+/// What the options of a channel say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Options {
+    settings: BTreeMap<ChannelOption, Value>,
+    backoff: [Vec<u32>; 3],
+    notices: [Vec<u32>; 3],
 }
 
 /// One channel: its names, its options, its option file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Channel {
     name: ChannelName,
     official_host: String,
     local_host_alias: Option<String>,
     hosts: Vec<(String, Option<String>)>,
-    settings: BTreeMap<ChannelOption, Value>,
+    said: stored::Said,
     options: BTreeMap<String, String>,
     group_words: Vec<String>,
-    backoff: [Vec<u32>; 3],
-    notices: [Vec<u32>; 3],
 }
 
 impl Channel {
@@ -116,28 +109,36 @@ impl Channel {
     /// group's default when none was said.
     #[must_use]
     pub fn is(&self, option: ChannelOption) -> bool {
-        if self.settings.contains_key(&option) {
+        if self.said.settings.contains_key(&option) {
             return true;
         }
         let row = option.row();
-        row.group_default && !self.settings.keys().any(|set| set.row().group == row.group)
+        row.group_default
+            && !self
+                .said
+                .settings
+                .keys()
+                .any(|set| set.row().group == row.group)
     }
 
     /// Whether the option is set on the channel, by itself or by `defaults`.
     #[must_use]
     pub fn is_set(&self, option: ChannelOption) -> bool {
-        self.settings.contains_key(&option)
+        self.said.settings.contains_key(&option)
     }
 
     /// The options that are set, in the order of the table.
     pub fn settings(&self) -> impl Iterator<Item = (ChannelOption, &Value)> {
-        self.settings.iter().map(|(option, value)| (*option, value))
+        self.said
+            .settings
+            .iter()
+            .map(|(option, value)| (*option, value))
     }
 
     /// The number of an option; nothing when it is not set.
     #[must_use]
     pub fn number(&self, option: ChannelOption) -> Option<i64> {
-        match self.settings.get(&option) {
+        match self.said.settings.get(&option) {
             Some(Value::Integer(number)) => Some(*number),
             _ => None,
         }
@@ -153,7 +154,7 @@ impl Channel {
     /// The text of an option; nothing when it is not set.
     #[must_use]
     pub fn text(&self, option: ChannelOption) -> Option<&str> {
-        match self.settings.get(&option) {
+        match self.said.settings.get(&option) {
             Some(Value::Text(text)) => Some(text),
             _ => None,
         }
@@ -162,7 +163,7 @@ impl Channel {
     /// The words of an option that takes several.
     #[must_use]
     pub fn list(&self, option: ChannelOption) -> &[String] {
-        match self.settings.get(&option) {
+        match self.said.settings.get(&option) {
             Some(Value::List(words)) => words,
             _ => &[],
         }
@@ -213,7 +214,7 @@ impl Channel {
     /// Waits before the attempts after the first, second, … failure; the last repeats.
     #[must_use]
     pub fn backoff(&self, priority: Priority) -> Vec<Duration> {
-        let seconds = &self.backoff[class(priority)];
+        let seconds = &self.said.backoff[class(priority)];
         seconds
             .iter()
             .map(|wait| Duration::from_secs(u64::from(*wait)))
@@ -224,7 +225,7 @@ impl Channel {
     /// message is returned.
     #[must_use]
     pub fn notices(&self, priority: Priority) -> Vec<u32> {
-        self.notices[class(priority)].clone()
+        self.said.notices[class(priority)].clone()
     }
 
     /// Subdirectories of the queue directory; 0 for none.
@@ -284,7 +285,7 @@ const fn class(priority: Priority) -> usize {
 
 /// All channels, in their order, found by name and by host.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Vec<Channel>", into = "Vec<Channel>")]
+#[serde(try_from = "stored::Stored", into = "stored::Stored")]
 pub struct Channels {
     channels: Vec<Channel>,
     by_name: HashMap<ChannelName, usize, KeyHash>,
@@ -313,6 +314,11 @@ impl Channels {
     #[must_use]
     pub fn get(&self, name: &ChannelName) -> Option<&Channel> {
         self.by_name.get(name).map(|index| &self.channels[*index])
+    }
+
+    /// Whether what every channel says can be read.
+    pub(crate) fn are_sound(&self) -> bool {
+        self.channels.iter().all(|channel| channel.said.is_sound())
     }
 
     /// The channel that owns a host name, official or additional, and the name that stands for
@@ -346,11 +352,5 @@ impl From<Vec<Channel>> for Channels {
             by_name,
             by_host,
         }
-    }
-}
-
-impl From<Channels> for Vec<Channel> {
-    fn from(channels: Channels) -> Self {
-        channels.channels
     }
 }

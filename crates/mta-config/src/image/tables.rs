@@ -17,8 +17,8 @@ pub(super) struct RecordDigests {
 }
 
 impl RecordDigests {
-    /// The file beside the core `image`, if there is any record.
-    pub(super) fn file(&self, image: &Path) -> Option<PathBuf> {
+    /// The hash in the name of the file beside the core, if there is any record.
+    pub(super) fn hash(&self) -> Option<[u8; 8]> {
         if self.fixed.is_none() && self.reloadable.is_none() {
             return None;
         }
@@ -26,10 +26,20 @@ impl RecordDigests {
         for half in [self.fixed, self.reloadable] {
             both.update(half.unwrap_or([0; 32]));
         }
-        let hash = super::short(&both.finalize());
-        let name = image.file_name().unwrap_or_default().to_string_lossy();
-        Some(image.with_file_name(format!("{name}.{hash}.tables")))
+        both.finalize().first_chunk().copied()
     }
+
+    /// The file beside the core `image`, if there is any record.
+    pub(super) fn file(&self, image: &Path) -> Option<PathBuf> {
+        self.hash().map(|hash| file(image, hash))
+    }
+}
+
+/// The file of that hash beside the core `image`.
+pub(super) fn file(image: &Path, hash: [u8; 8]) -> PathBuf {
+    let name = image.file_name().unwrap_or_default().to_string_lossy();
+    let hash = super::short(&hash);
+    image.with_file_name(format!("{name}.{hash}.tables"))
 }
 
 /// The table file that a core was written with, octet for octet.

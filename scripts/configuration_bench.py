@@ -227,7 +227,7 @@ def start(directory, runs=15):
             sh(root.path / "bin/stop-msg")
     few, many = sizes[small], sizes[large]
     print(f"  {'tcp_smtp_server, one session (PSS)':<46} {few:6} kB {many:6} kB   ratio {many / few:4.2f}{limit(many <= 2 * few)}")
-    print("  at most 2; what limits it are the channels, each of which is decoded at the start")
+    print("  at most 2; what limits it are the names of all channels, which are read at the start")
 
 
 def server_memory(root):

@@ -153,7 +153,7 @@ impl Rounds<'_> {
         address: &str,
         extracted: &Extracted<'_>,
     ) -> Result<Option<Applied>, RewriteError> {
-        let folded = extracted.host.to_ascii_lowercase();
+        let folded = folded(extracted.host);
         let stars = self.rules.has_stars() || self.trace.listens();
         let found = for_each_probe(&folded, stars, |probe| {
             let matched = Match {
@@ -179,6 +179,9 @@ impl Rounds<'_> {
         in_database: bool,
         matched: &Match<'_>,
     ) -> Result<Option<Applied>, RewriteError> {
+        if pattern == "$*" && !self.rules.has_first() && !self.trace.listens() {
+            return Ok(None);
+        }
         // Taken out, so that the rules may be applied meanwhile.
         let mut room = std::mem::take(&mut self.key);
         let key = if self.tag.is_empty() {
@@ -402,6 +405,15 @@ impl<'x> Rounds<'x> {
             channel: owner.map(|owner| owner.channel.to_string()),
         });
         owner
+    }
+}
+
+/// A host in lower case; nearly every one already is.
+fn folded(host: &str) -> Cow<'_, str> {
+    if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(host.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(host)
     }
 }
 

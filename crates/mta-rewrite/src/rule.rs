@@ -151,6 +151,8 @@ pub struct Rules {
     warnings: Vec<RuleWarning>,
     /// Whether any pattern replaces components by asterisks.
     has_stars: bool,
+    /// Whether any rule is tried before all others, whatever the host is.
+    has_first: bool,
     /// Over all folded patterns.
     filter: Filter,
     /// Rules by folded pattern: all of a text, of a compiled configuration those in the core.
@@ -232,6 +234,7 @@ impl Deref for Found<'_> {
 pub struct RulesCore {
     size: usize,
     has_stars: bool,
+    has_first: bool,
     filter: Option<Filter>,
     rules: Vec<Placed>,
 }
@@ -251,6 +254,7 @@ impl RulesCore {
             size: self.size,
             warnings: Vec::new(),
             has_stars: self.has_stars,
+            has_first: self.has_first,
             beside: self.filter.as_ref().map(|_| Beside::new(records)),
             filter: self.filter.unwrap_or_else(|| filter_over(&in_memory)),
             in_memory,
@@ -361,6 +365,7 @@ impl Rules {
         RulesCore {
             size: self.size,
             has_stars: self.has_stars,
+            has_first: self.has_first,
             filter: many.then(|| self.filter.clone()),
             rules: core,
         }
@@ -381,6 +386,10 @@ impl Rules {
         }
     }
 
+    pub(crate) const fn has_first(&self) -> bool {
+        self.has_first
+    }
+
     pub(crate) const fn has_stars(&self) -> bool {
         self.has_stars
     }
@@ -389,12 +398,14 @@ impl Rules {
         let has_stars = rules
             .iter()
             .any(|rule| rule.pattern.replace("$*", "").contains('*'));
+        let has_first = rules.iter().any(|rule| rule.pattern.ends_with("$*"));
         let size = rules.len();
         let in_memory = by_pattern((0..).zip(rules).collect());
         Self {
             size,
             warnings: Vec::new(),
             has_stars,
+            has_first,
             filter: filter_over(&in_memory),
             in_memory,
             beside: None,

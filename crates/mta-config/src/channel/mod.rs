@@ -325,7 +325,10 @@ impl Channels {
     /// it in the envelope To when the host is an additional one.
     #[must_use]
     pub fn by_host(&self, host: &str) -> Option<(&Channel, Option<&str>)> {
-        let (index, proper) = self.by_host.get(&mta_envelope::domain::fold(host))?;
+        // Nearly every name is in lower case, and need not be copied.
+        let found = self.by_host.get(host);
+        let (index, proper) =
+            found.or_else(|| self.by_host.get(&mta_envelope::domain::fold(host)))?;
         Some((&self.channels[*index], proper.as_deref()))
     }
 }

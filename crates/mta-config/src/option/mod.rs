@@ -74,6 +74,16 @@ pub struct MtaOptions {
     set: BTreeMap<MtaOption, Value>,
 }
 
+/// The default of an option as a number, if it is one; asked for with every address.
+fn default_number(option: MtaOption) -> Option<i64> {
+    static DEFAULTS: OnceLock<Vec<Option<i64>>> = OnceLock::new();
+    let defaults = DEFAULTS.get_or_init(|| {
+        let numbers = ROWS.iter().map(|row| row.default.parse().ok());
+        numbers.collect()
+    });
+    defaults[option as usize]
+}
+
 impl MtaOptions {
     /// Sets an option to a value that its row allows.
     pub fn set(&mut self, option: MtaOption, value: Value) {
@@ -100,7 +110,7 @@ impl MtaOptions {
             Some(Value::Present) => Some(1),
             Some(Value::List(_) | Value::Numbers(_)) => None,
             None if RICH_LOG.contains(&option) && self.int(MtaOption::LogFormat) >= 4 => Some(1),
-            None => option.row().default.parse().ok(),
+            None => default_number(option),
         }
     }
 

@@ -105,13 +105,11 @@ impl fmt::Display for Unused {
 pub(crate) fn run(context: &Context, typed: &[String]) -> Outcome {
     let words = VERBS[0].parse(typed)?;
     if words.is_on("remove", false) {
-        return match std::fs::remove_file(context.root.image()) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(Message::error("CNBUILD", "REMOVE", error.to_string()).into())
-            }
-            Ok(()) | Err(_) => Ok(()),
-        };
+        let removed = image::remove(&context.root);
+        return removed
+            .map_err(|error| Message::error("CNBUILD", "REMOVE", error.to_string()).into());
     }
+    image::settle(&context.root);
     let (config, warnings, sources) = source::load_with_sources(&context.root)?;
     for warning in warnings {
         output::complain(&warning.to_string());

@@ -154,6 +154,16 @@ impl AliasesCore {
 /// Longest left side that is the key of a record, in octets.
 const LONGEST_KEY: usize = 400;
 
+/// A left side in lower case; nearly every one already is.
+pub(crate) fn folded(name: &str) -> Cow<'_, str> {
+    let is_folded = |byte: u8| byte.is_ascii() && !byte.is_ascii_uppercase();
+    if name.bytes().all(is_folded) {
+        Cow::Borrowed(name)
+    } else {
+        Cow::Owned(name.to_lowercase())
+    }
+}
+
 /// The first octets of a text as a number; texts compare as their numbers, and equal numbers as
 /// what follows.
 fn head(text: &str) -> u128 {
@@ -219,7 +229,7 @@ impl Aliases {
         // take most of the time.
         let mut beside = Vec::with_capacity(self.entries.len());
         for entry in &self.entries {
-            let folded = entry.name.to_lowercase();
+            let folded = folded(&entry.name);
             if folded.len() > LONGEST_KEY {
                 core.entries.push(entry.clone());
             } else {
@@ -242,7 +252,7 @@ impl Aliases {
     /// # Errors
     /// [`Unreadable`]: whether there is one is not known.
     pub fn get(&self, name: &str) -> Result<Option<Cow<'_, AliasEntry>>, Unreadable> {
-        let folded = name.to_lowercase();
+        let folded = folded(name);
         let index = self.index.get_or_init(|| {
             let mut index = HashMap::with_capacity(self.entries.len());
             for (at, entry) in self.entries.iter().enumerate() {
@@ -250,7 +260,7 @@ impl Aliases {
             }
             index
         });
-        if let Some(at) = index.get(&folded) {
+        if let Some(at) = index.get(&*folded) {
             return Ok(Some(Cow::Borrowed(&self.entries[*at])));
         }
         match &self.records {

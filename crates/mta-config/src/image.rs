@@ -651,6 +651,20 @@ fn sizes(config: &Config) -> Vec<usize> {
         .collect()
 }
 
+/// Removes the image of `root` with what lies beside it; without one that is no error.
+///
+/// # Errors
+/// What the system says.
+pub fn remove(root: &ServerRoot) -> io::Result<()> {
+    let path = root.image();
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        // The core goes first: it must not name what is not there.
+        Ok(()) => tables::remove_others(&path, None),
+    }
+}
+
 /// How the image of `root` stands to the text.
 #[must_use]
 pub fn status(root: &ServerRoot) -> ImageStatus {
@@ -678,7 +692,23 @@ fn has_its_tables(parts: &Parts<'_>, path: &Path) -> bool {
 }
 
 /// By how much the clock of file systems may lag behind the one that a program reads.
-const COARSE: Duration = Duration::from_millis(100);
+const COARSE: Duration = Duration::from_millis(20);
+
+/// Waits until a change of the text that was made just now can be told from one that is made later:
+/// otherwise every look at the image would have to read all of the text again.
+pub fn settle(root: &ServerRoot) {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now = now.unwrap_or_default();
+    let ages = source::files(root).into_iter().filter_map(|path| {
+        let file = std::fs::metadata(path).ok()?;
+        let seconds = u64::try_from(file.ctime()).ok()?;
+        let nanoseconds = u32::try_from(file.ctime_nsec()).ok()?;
+        now.checked_sub(Duration::new(seconds, nanoseconds))
+    });
+    if let Some(wait) = ages.min().and_then(|age| (2 * COARSE).checked_sub(age)) {
+        std::thread::sleep(wait);
+    }
+}
 
 /// Whether every text file was changed before reading it for the image began, so that there is no
 /// need to read them. What counts is the time of the last change of the file itself, which a copy

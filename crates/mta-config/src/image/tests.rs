@@ -227,6 +227,26 @@ fn an_open_configuration_outlives_its_files() {
 }
 
 #[test]
+fn an_image_is_removed_with_what_lies_beside_it() {
+    let (_directory, root) = root();
+    write(&root, &large(), Mark::now(&root)).unwrap();
+    remove(&root).unwrap();
+    let left = fs::read_dir(root.image().parent().unwrap()).unwrap();
+    assert_eq!(left.count(), 0);
+    assert_eq!(status(&root), ImageStatus::Missing);
+    remove(&root).unwrap();
+}
+
+#[test]
+fn a_text_that_was_just_changed_is_told_apart() {
+    let (_directory, root) = root();
+    fs::write(root.config_xml(), "new text").unwrap();
+    settle(&root);
+    write(&root, &config(), Mark::now(&root)).unwrap();
+    assert!(older_text(&root, &root.image()));
+}
+
+#[test]
 fn damage_beside_the_core_is_refused() {
     use std::os::unix::fs::FileExt;
     let (_directory, root) = root();

@@ -72,19 +72,28 @@ pub struct Entry {
     pub settings: Vec<Setting>,
 }
 
+/// A place as the index keeps it: no file that is read has so many options.
+fn number(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
+}
+
 /// Every setting, in order.
 #[derive(Debug, Clone, Default)]
 pub struct Tree {
     entries: Vec<Entry>,
     /// Places by the hash of scope and path, or by the next number that was free: there may be a
     /// million of them, and a copy of each path would be half of all memory.
-    index: HashMap<u64, usize, KeyHash>,
+    index: HashMap<u32, u32, KeyHash>,
 }
 
-fn hash(scope: Scope, path: &Path) -> u64 {
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "half of the hash is enough, and half the memory"
+)]
+fn hash(scope: Scope, path: &Path) -> u32 {
     let mut hasher = KeyHasher::default();
     (scope, path).hash(&mut hasher);
-    hasher.finish()
+    hasher.finish() as u32
 }
 
 impl Tree {
@@ -116,12 +125,13 @@ impl Tree {
     }
 
     /// The place of an option among the entries, or the free number in the index for it.
-    fn place(&self, scope: Scope, path: &Path) -> Result<usize, u64> {
+    fn place(&self, scope: Scope, path: &Path) -> Result<usize, u32> {
         let mut number = hash(scope, path);
         while let Some(at) = self.index.get(&number) {
-            let entry = &self.entries[*at];
+            let at = *at as usize;
+            let entry = &self.entries[at];
             if entry.scope == scope && entry.path == *path {
-                return Ok(*at);
+                return Ok(at);
             }
             number = number.wrapping_add(1);
         }
@@ -154,7 +164,7 @@ impl Tree {
             settings: vec![setting],
         };
         if place == self.entries.len() {
-            self.index.insert(free, place);
+            self.index.insert(free, number(place));
             self.entries.push(entry);
         } else {
             self.entries.insert(place, entry);
@@ -168,7 +178,7 @@ impl Tree {
         match self.place(scope, &path) {
             Ok(at) => self.entries[at].settings.push(setting),
             Err(free) => {
-                self.index.insert(free, self.entries.len());
+                self.index.insert(free, number(self.entries.len()));
                 self.entries.push(Entry {
                     scope,
                     path,
@@ -212,7 +222,7 @@ impl Tree {
         for at in 0..self.entries.len() {
             let entry = &self.entries[at];
             if let Err(free) = self.place(entry.scope, &entry.path) {
-                self.index.insert(free, at);
+                self.index.insert(free, number(at));
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::Findings;
 use super::sheet::{Group, Item, Sheet};
-use crate::aliases::{AliasEntry, AliasValue, Aliases, split_values};
+use crate::aliases::{AliasEntry, AliasValue, Aliases, folded, split_values};
 use crate::fault::{FaultKind, WarningKind};
 use crate::option::{MtaOption, MtaOptions};
 use crate::source::tree::Content;
@@ -135,7 +135,7 @@ fn twice(sheet: &Sheet) -> HashSet<&str> {
     let mut hashes: HashSet<u64, KeyHash> = HashSet::default();
     let mut again = false;
     for group in &sheet.aliases {
-        again |= !hashes.insert(hash(group.id.to_lowercase().as_bytes()));
+        again |= !hashes.insert(hash(folded(&group.id).as_bytes()));
     }
     if !again {
         return HashSet::new();

@@ -190,7 +190,7 @@ fn option_name(path: &Path) -> String {
 pub(super) struct Groups {
     list: Vec<Group>,
     /// Places by the hash of the name, or by the next number that was free.
-    index: HashMap<u64, usize, KeyHash>,
+    index: HashMap<u32, u32, KeyHash>,
 }
 
 impl Groups {
@@ -209,11 +209,16 @@ impl Groups {
         self.find(id).ok().map(|at| &self.list[at])
     }
 
-    fn find(&self, id: &str) -> Result<usize, u64> {
-        let mut number = hash(id.as_bytes());
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "half of the hash is enough, and half the memory"
+    )]
+    fn find(&self, id: &str) -> Result<usize, u32> {
+        let mut number = hash(id.as_bytes()) as u32;
         while let Some(at) = self.index.get(&number) {
-            if self.list[*at].id == id {
-                return Ok(*at);
+            let at = *at as usize;
+            if self.list[at].id == id {
+                return Ok(at);
             }
             number = number.wrapping_add(1);
         }
@@ -228,8 +233,10 @@ impl Groups {
                 items: Vec::new(),
                 options: Vec::new(),
             });
-            self.index.insert(free, self.list.len() - 1);
-            self.list.len() - 1
+            let at = self.list.len() - 1;
+            self.index
+                .insert(free, u32::try_from(at).unwrap_or(u32::MAX));
+            at
         });
         &mut self.list[at]
     }

@@ -866,3 +866,130 @@ fn compare_takes_recipients_from_the_queue_and_the_log() {
         told(&output)
     );
 }
+
+/// Mailing lists of the alias file, asked as a posting would be.
+#[test]
+fn lists_read_their_members_and_check_who_posts() {
+    let root = Root::bare();
+    let config = root.path().join("config");
+    fs::write(
+        config.join("imta.cnf"),
+        "mail.example.com   $U%$D@mail.example.com\n\
+         .   $U%$H@tcp-daemon\n\n\
+         l \nmail.example.com\n\n\
+         tcp_local smtp\ntcp-daemon\n\n\
+         reprocess \nreprocess-daemon\n",
+    )
+    .unwrap();
+    fs::write(
+        config.join("aliases"),
+        "plain: <IMTA_TABLE:members.txt\n\
+         mixed: x@far.example, <IMTA_TABLE:members.txt\n\
+         gone: x@far.example, <IMTA_TABLE:nosuch.txt\n\
+         round: <IMTA_TABLE:round.txt\n\
+         closed: [AUTH_LIST] IMTA_TABLE:posters.txt, [ERROR_TEXT] members only, x@far.example\n\
+         open: [CANT_LIST] IMTA_TABLE:posters.txt, x@far.example\n\
+         mapped: [AUTH_MAPPING] POSTERS, x@far.example\n\
+         chosen: [AUTH_CHANNEL] tcp_*, x@far.example\n\
+         named: [AUTH_USERNAME] ada*, x@far.example\n\
+         secure: [SASL_AUTH_LIST] IMTA_TABLE:posters.txt, x@far.example\n\
+         both: [AUTH_LIST] IMTA_TABLE:posters.txt, [AUTH_USERNAME] ada*, x@far.example\n\
+         either: [OR], [AUTH_LIST] IMTA_TABLE:posters.txt, [AUTH_USERNAME] ada*, x@far.example\n\
+         moderated: [MODERATOR_ADDRESS] chair@far.example, [MODERATOR_LIST] IMTA_TABLE:posters.txt, x@far.example\n\
+         held: [HOLD_LIST] IMTA_TABLE:posters.txt, x@far.example\n\
+         nolist: [AUTH_LIST] IMTA_TABLE:nosuch.txt, x@far.example\n",
+    )
+    .unwrap();
+    fs::write(
+        config.join("mappings"),
+        "POSTERS\n\n  *@good.example|mapped@*  $Y\n  *  $N\n",
+    )
+    .unwrap();
+    fs::write(config.join("option.dat"), "").unwrap();
+    fs::write(config.join("restricted.cnf"), "user=mailsrv\n").unwrap();
+    for (name, text) in [
+        (
+            "members.txt",
+            "! members\na@far.example (Ada)\n\n<IMTA_TABLE:more.txt\n",
+        ),
+        ("more.txt", "b@far.example\n"),
+        ("round.txt", "a@far.example\n<IMTA_TABLE:round.txt\n"),
+        ("posters.txt", "Eve@good.example\n*@staff.example\n"),
+    ] {
+        fs::write(config.join(name), text).unwrap();
+        fs::set_permissions(config.join(name), fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    root.imsimta(&["cnbuild"]);
+    let passes = "tcp_local x@far.example";
+    let refused =
+        |list: &str| format!("5.7.1 you are not allowed to use this list: {list}@mail.example.com");
+    let broken = |list: &str| {
+        format!("4.2.0 error opening file/URL referenced by alias: {list}@mail.example.com")
+    };
+    let (eve, mallory, staff) = ("eve@GOOD.example", "mallory@bad.example", "s@staff.example");
+    let only = "5.7.1 members only: closed@mail.example.com".to_owned();
+    let table: [(&str, &str, &[&str], String); 25] = [
+        (
+            "plain",
+            mallory,
+            &[],
+            "tcp_local a@far.example, tcp_local b@far.example".into(),
+        ),
+        (
+            "mixed",
+            mallory,
+            &[],
+            format!("tcp_local a@far.example, tcp_local b@far.example, {passes}"),
+        ),
+        ("gone", mallory, &[], broken("gone")),
+        ("round", mallory, &[], broken("round")),
+        ("closed", eve, &[], passes.into()),
+        ("closed", staff, &[], passes.into()),
+        ("closed", mallory, &[], only),
+        ("open", eve, &[], refused("open")),
+        ("open", mallory, &[], passes.into()),
+        ("mapped", eve, &[], passes.into()),
+        ("mapped", mallory, &[], refused("mapped")),
+        ("chosen", eve, &[], refused("chosen")),
+        ("chosen", eve, &["-source_channel=tcp_local"], passes.into()),
+        ("named", eve, &[], refused("named")),
+        (
+            "named",
+            mallory,
+            &["-sender=ada@example.com"],
+            passes.into(),
+        ),
+        ("secure", eve, &[], refused("secure")),
+        ("secure", eve, &["-sender=x"], passes.into()),
+        ("both", eve, &[], refused("both")),
+        ("both", eve, &["-sender=ada"], passes.into()),
+        ("either", eve, &[], passes.into()),
+        ("either", mallory, &[], refused("either")),
+        ("moderated", eve, &[], passes.into()),
+        (
+            "moderated",
+            mallory,
+            &[],
+            "tcp_local chair@far.example".into(),
+        ),
+        ("held", mallory, &[], passes.into()),
+        ("nolist", eve, &[], broken("nolist")),
+    ];
+    for (list, from, more, expected) in table {
+        let (from, address) = (format!("-from={from}"), format!("{list}@mail.example.com"));
+        let words = [&["test", "-rewrite", "-json", &from], more, &[&address]].concat();
+        let output = root.try_run("imsimta", &words);
+        let view: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(outcome(&view), expected, "{list} {from}");
+    }
+    let output = root.imsimta(&[
+        "test",
+        "-rewrite",
+        "-from=eve@good.example",
+        "held@mail.example.com",
+    ]);
+    assert!(
+        output.contains("*HELD* (held by the list held)"),
+        "{output}"
+    );
+}

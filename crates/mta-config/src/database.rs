@@ -236,6 +236,9 @@ impl TextDatabases {
     }
 }
 
+/// Largest file of members, in octets.
+const LARGEST_LIST: u64 = 64 << 20;
+
 /// Keys are the same in either case.
 #[must_use]
 pub fn fold(key: &str) -> String {
@@ -312,6 +315,23 @@ impl Databases {
     pub fn sequence(&self, name: &str) -> Option<u64> {
         let root = self.root.as_ref()?;
         next_number(&root.resolve(name), self.peeks).ok()
+    }
+
+    /// The text of a file that an alias names, read at each use.
+    ///
+    /// # Errors
+    /// What the system says; a file of more than 64 MiB.
+    pub fn list(&self, name: &str) -> io::Result<String> {
+        let none = || io::Error::from(io::ErrorKind::NotFound);
+        let root = self.root.as_ref().ok_or_else(none)?;
+        let file = fs::File::open(root.resolve(name))?;
+        let known = file.metadata()?;
+        if !known.is_file() || known.len() > LARGEST_LIST {
+            return Err(io::Error::from(io::ErrorKind::InvalidInput));
+        }
+        let mut octets = Vec::new();
+        file.take(LARGEST_LIST).read_to_end(&mut octets)?;
+        Ok(String::from_utf8_lossy(&octets).into_owned())
     }
 
     fn file(&self, kind: Kind) -> Option<&Replaceable> {

@@ -7,6 +7,7 @@
 //! them: nobody is forgotten.
 
 mod entry;
+mod list;
 mod look_up;
 
 use super::fault::Fault;
@@ -16,7 +17,8 @@ use super::resolve::{Context, Destination, Question};
 use super::rewriting::{Rewriter, Routed};
 use super::trace::{Step, Trace, tell};
 use crate::store::StoreOptions;
-use mta_config::aliases::{AliasEntry, AliasValue};
+use list::Posting;
+use mta_config::aliases::AliasEntry;
 use mta_config::{Channel, ChannelOption, MtaOption};
 use mta_directory::entry::Entry;
 use mta_envelope::address::Address;
@@ -299,6 +301,11 @@ impl<'a, 't> Expansion<'a, 't> {
         refusal
     }
 
+    /// The message as a whole may be no larger than the smallest of all limits.
+    fn limit(&mut self, octets: u64) {
+        self.limits.octets = Some(self.limits.octets.map_or(octets, |known| known.min(octets)));
+    }
+
     /// An alias of the alias file.
     fn alias(
         &mut self,
@@ -306,26 +313,34 @@ impl<'a, 't> Expansion<'a, 't> {
         address: &Address,
         above: &Above,
     ) -> Result<(), Refusal> {
-        if alias.options.iter().any(|(name, _)| restricts(name)) {
-            let recipient = self.question.recipient;
-            return Err(Fault::AliasAccess.refuse(self.context.config, recipient));
-        }
+        let posting = self.posting(alias, address)?;
         let mut below = self.below(above, address);
         below.intermediate = None;
         if let Some(text) = alias.option("envelope_from") {
             below.sender = Some(self.list_sender(text)?);
         }
+        let blocks = alias
+            .option("blocklimit")
+            .and_then(|text| text.trim().parse().ok());
+        if let Some(blocks) = blocks.filter(|blocks: &u64| *blocks > 0) {
+            self.limit(blocks.saturating_mul(self.context.config.block_size()));
+        }
+        if let Posting::Held = posting {
+            below.held = Some(format!("held by the list {}", alias.name));
+        }
         self.open.push(alias_mark(alias));
         let mut results = Vec::with_capacity(alias.values.len());
-        for value in &alias.values {
-            match value {
-                AliasValue::Address(text) => {
-                    results.push(text.trim_start_matches(':').to_owned());
-                }
-                AliasValue::File(_) | AliasValue::Url(_) => {
-                    let recipient = self.question.recipient;
-                    let refusal = Fault::AliasFile.refuse(self.context.config, recipient);
-                    self.fail(address.clone(), refusal, &below);
+        if let Posting::ToModerator(moderator) = posting {
+            results.push(moderator);
+        } else {
+            for value in &alias.values {
+                // All or nothing: who was reached now would be reached again later.
+                match self.members_of(value) {
+                    Ok(members) => results.extend(members),
+                    Err(refusal) => {
+                        self.open.pop();
+                        return Err(refusal);
+                    }
                 }
             }
         }
@@ -419,14 +434,6 @@ impl<'a, 't> Expansion<'a, 't> {
     fn permanent(&self, status: Status, text: &str) -> Refusal {
         Refusal::permanent(status, text, self.question.recipient)
     }
-}
-
-/// Whether an alias option says who may post. None of them can be checked yet, so that a list
-/// which has one takes nothing rather than everything.
-fn restricts(option: &str) -> bool {
-    ["auth_", "cant_", "moderator_", "hold_"]
-        .iter()
-        .any(|word| option.contains(word))
 }
 
 fn alias_mark(alias: &AliasEntry) -> String {

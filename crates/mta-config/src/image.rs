@@ -99,12 +99,12 @@ pub enum ImageError {
         path: PathBuf,
     },
     /// What lies beside the core could not be read or written.
-    #[error("compiled configuration {}", path.display())]
+    #[error("compiled configuration {} is incomplete: {why}; imsimta cnbuild makes it anew", path.display())]
     Tables {
         /// The image's core.
         path: PathBuf,
-        /// What is wrong with which file.
-        source: TableError,
+        /// What is wrong with which file, with all its causes.
+        why: String,
     },
     /// It was read from an image: only what was read from text can be compiled.
     #[error("compiled configuration {} was not read from text", path.display())]
@@ -461,10 +461,7 @@ pub fn read_file(path: &Path, root: &ServerRoot) -> Result<Config, ImageError> {
             // The image was replaced between the two: the new core names another file.
             Err(error) if error.is_missing() && tried != file => tried = file,
             Err(source) => {
-                return Err(ImageError::Tables {
-                    path: path.to_owned(),
-                    source,
-                });
+                return Err(incomplete(path, &source));
             }
         }
     }
@@ -498,10 +495,7 @@ pub fn verify(root: &ServerRoot) -> Result<Verified, ImageError> {
     let Some(file) = digests.file(&path) else {
         return Ok(Verified { tables: None });
     };
-    let failed = |source| ImageError::Tables {
-        path: path.clone(),
-        source,
-    };
+    let failed = |source: TableError| incomplete(&path, &source);
     let (found, count) =
         tables::digests(&file, parts.beside, |metadata| is_trusted(metadata, root))
             .map_err(failed)?;
@@ -511,6 +505,19 @@ pub fn verify(root: &ServerRoot) -> Result<Verified, ImageError> {
     Ok(Verified {
         tables: Some((file, count)),
     })
+}
+
+fn incomplete(path: &Path, error: &TableError) -> ImageError {
+    let mut why = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        why = format!("{why}: {error}");
+        cause = error.source();
+    }
+    ImageError::Tables {
+        path: path.to_owned(),
+        why,
+    }
 }
 
 fn damaged(path: &Path) -> ImageError {
@@ -632,10 +639,7 @@ fn write_tables(
         },
         &|aside| source::save::own_like(&root.config(), aside),
     );
-    let file = file.map_err(|source| ImageError::Tables {
-        path: path.to_owned(),
-        source,
-    })?;
+    let file = file.map_err(|source| incomplete(path, &source))?;
     let composed = composed.into_inner();
     let composed = composed.unwrap_or_else(|| divide(config, &mut |_, _| ()))?;
     Ok((composed, file))

@@ -148,6 +148,8 @@ fn shared(
     };
     let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
     open.retain(|(_, beside)| beside.strong_count() > 0);
+    // However it is named: it is opened once.
+    let path = &fs::canonicalize(path).map_err(io)?;
     let known = open.iter().find(|(known, _)| known == path);
     if let Some(beside) = known.and_then(|(_, beside)| beside.upgrade()) {
         return Ok(beside);

@@ -22,16 +22,16 @@ const MAPPINGS: &str = include_str!("../tables/mappings.txt");
 fn part<'t>(table: &'t str, name: &str) -> Vec<&'t str> {
     let mut lines = table.lines().skip_while(|line| *line != name);
     assert_eq!(lines.next(), Some(name));
-    let heads = ["RULES", "CHANNELS", "TABLES", "QUESTIONS"];
+    let heads = ["RULES", "CHANNELS", "TABLES", "QUESTIONS", "ALONE"];
     lines
         .take_while(|line| !heads.contains(line))
         .filter(|line| !line.starts_with('#'))
         .collect()
 }
 
-/// Each question with the line below it.
-fn questions(table: &str) -> Vec<(&str, &str)> {
-    let lines = part(table, "QUESTIONS");
+/// Each question of a part with the line below it.
+fn questions<'t>(table: &'t str, name: &str) -> Vec<(&'t str, &'t str)> {
+    let lines = part(table, name);
     let lines: Vec<&str> = lines.into_iter().filter(|line| !line.is_empty()).collect();
     let (pairs, rest) = lines.as_chunks::<2>();
     assert!(rest.is_empty(), "{rest:?}");
@@ -65,27 +65,40 @@ fn documents(text: &str) -> Vec<Value> {
         .collect()
 }
 
-#[test]
-fn rewriting_through_the_image() {
-    let mut rules = part(REWRITING, "RULES").join("\n");
-    rules.truncate(rules.trim_end().len());
+/// The channels of the table, and as many rules about other hosts behind `rules` as make the image
+/// keep rules beside its core.
+fn with_rules(rules: &str) -> Root {
+    let mut rules = rules.trim_end().to_owned();
     for number in 0..100 {
         write!(rules, "\nfiller{number}.invalid   $U%$D@tcp_local-daemon").unwrap();
     }
     let mut channels = String::new();
     for channel in part(REWRITING, "CHANNELS") {
         if let Some((name, host)) = channel.split_once(' ') {
-            write!(
-                channels,
-                "\n{name} {}\n{host}\n",
-                if name == "l" { "" } else { "smtp" }
-            )
-            .unwrap();
+            let words = if name == "l" { "" } else { "smtp" };
+            write!(channels, "\n{name} {words}\n{host}\n").unwrap();
         }
     }
-    let root = compiled(&format!("{rules}\n"), &channels, "");
-    let questions = questions(REWRITING);
+    compiled(&format!("{rules}\n"), &channels, "")
+}
+
+#[test]
+fn rewriting_through_the_image() {
+    let root = with_rules(&part(REWRITING, "RULES").join("\n"));
+    let questions = questions(REWRITING, "QUESTIONS");
     assert!(questions.len() >= 40);
+    ask(&root, &questions);
+}
+
+#[test]
+fn hosts_and_their_forms_through_the_image() {
+    let root = with_rules(".   $U%$H@tcp_local-daemon");
+    let questions = questions(REWRITING, "ALONE");
+    assert!(questions.len() >= 19);
+    ask(&root, &questions);
+}
+
+fn ask(root: &Root, questions: &[(&str, &str)]) {
     let server = ServerRoot::new(root.path().to_owned());
     let config = image::read(&server).unwrap();
     let databases = Databases::none();
@@ -106,7 +119,7 @@ fn rewriting_through_the_image() {
             Ok(found) => format!("{} {}", found.address, found.channel),
             Err(error) => format!("refused {} {}: {address}", error.status, error.text),
         };
-        assert_eq!(found, expected, "{address}");
+        assert_eq!(found, *expected, "{address}");
         assert_eq!(looked_up(&steps), probes, "{address}");
     }
 }
@@ -135,7 +148,7 @@ fn mappings_through_the_image() {
         "\nl \nmailhost.example.com\n\ntcp_local smtp\ntcp_local-daemon\n",
         &tables,
     );
-    let questions = questions(MAPPINGS);
+    let questions = questions(MAPPINGS, "QUESTIONS");
     assert!(questions.len() >= 25);
     for (question, answer) in questions {
         let (table, text) = question.split_once(' ').unwrap();

@@ -896,6 +896,8 @@ fn lists_read_their_members_and_check_who_posts() {
          both: [AUTH_LIST] IMTA_TABLE:posters.txt, [AUTH_USERNAME] ada*, x@far.example\n\
          either: [OR], [AUTH_LIST] IMTA_TABLE:posters.txt, [AUTH_USERNAME] ada*, x@far.example\n\
          moderated: [MODERATOR_ADDRESS] chair@far.example, [MODERATOR_LIST] IMTA_TABLE:posters.txt, x@far.example\n\
+         nochair: [MODERATOR_LIST] IMTA_TABLE:posters.txt, x@far.example\n\
+         notmapped: [CANT_MAPPING] POSTERS, x@far.example\n\
          held: [HOLD_LIST] IMTA_TABLE:posters.txt, x@far.example\n\
          nolist: [AUTH_LIST] IMTA_TABLE:nosuch.txt, x@far.example\n",
     )
@@ -927,8 +929,10 @@ fn lists_read_their_members_and_check_who_posts() {
         format!("4.2.0 error opening file/URL referenced by alias: {list}@mail.example.com")
     };
     let (eve, mallory, staff) = ("eve@GOOD.example", "mallory@bad.example", "s@staff.example");
+    // With the list behind it this is more than a mapping takes.
+    let long = format!("{}@bad.example", "m".repeat(1005));
     let only = "5.7.1 members only: closed@mail.example.com".to_owned();
-    let table: [(&str, &str, &[&str], String); 25] = [
+    let table: [(&str, &str, &[&str], String); 28] = [
         (
             "plain",
             mallory,
@@ -972,6 +976,9 @@ fn lists_read_their_members_and_check_who_posts() {
             &[],
             "tcp_local chair@far.example".into(),
         ),
+        ("nochair", eve, &[], passes.into()),
+        ("nochair", mallory, &[], refused("nochair")),
+        ("notmapped", &long, &[], refused("notmapped")),
         ("held", mallory, &[], passes.into()),
         ("nolist", eve, &[], broken("nolist")),
     ];

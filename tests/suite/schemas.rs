@@ -50,24 +50,6 @@ if not count:
     );
 }
 
-/// What a form prints, with its standard input.
-fn printed(root: &Root, words: &[&str], input: &str) -> Vec<u8> {
-    let mut child = Command::new(root.path().join("bin/imsimta"))
-        .args(words)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(input.as_bytes())
-        .unwrap();
-    child.wait_with_output().unwrap().stdout
-}
-
 #[test]
 fn every_form_of_test_prints_what_the_schema_says() {
     let root = Root::staging().build();
@@ -186,7 +168,7 @@ fn every_form_of_test_prints_what_the_schema_says() {
         ("image", &["test", "-image", "-json"], ""),
     ];
     for (form, words, input) in table {
-        let text = printed(&root, words, input);
+        let text = root.run_with_input("imsimta", words, input).stdout;
         let from = text.iter().position(|octet| matches!(octet, b'{' | b'['));
         let from = from.unwrap_or_else(|| panic!("{words:?}: {}", String::from_utf8_lossy(&text)));
         let mut json = text[from..].to_vec();

@@ -37,7 +37,8 @@ pub enum OutgoingDecision {
 }
 
 /// Asks IP_ACCESS. Without the table, or when nothing matches, the connection is made; so it is
-/// when the output of `$A` is no address.
+/// when the output of `$A` is no address. An address about which the table cannot be read is
+/// passed over.
 #[must_use]
 pub fn ip_access(mappings: &Tables, probe: &OutgoingProbe<'_>) -> OutgoingDecision {
     let text = format!(
@@ -54,7 +55,8 @@ pub fn ip_access(mappings: &Tables, probe: &OutgoingProbe<'_>) -> OutgoingDecisi
             text: mapped.output,
         };
     }
-    if mapped.flags.contains('I') {
+    // What cannot be asked now is asked again with the next attempt.
+    if mapped.unreadable || mapped.flags.contains('I') {
         return OutgoingDecision::Skip;
     }
     let instead = mapped.output.trim().trim_matches(['[', ']']).parse().ok();

@@ -539,9 +539,7 @@ fn is_trusted(metadata: &std::fs::Metadata, root: &ServerRoot) -> bool {
 fn parts_of<'a>(image: &'a [u8], path: &Path) -> Result<Parts<'a>, ImageError> {
     take_apart(image).map_err(|refused| match refused {
         Refused::Version(found) => ImageError::VersionMismatch { found },
-        Refused::Damaged => ImageError::Damaged {
-            path: path.to_owned(),
-        },
+        Refused::Damaged => damaged(path),
     })
 }
 
@@ -661,6 +659,12 @@ fn sizes(config: &Config) -> Vec<usize> {
 /// What the system says.
 pub fn remove(root: &ServerRoot) -> io::Result<()> {
     let path = root.image();
+    let lock = match std::fs::File::open(path.parent().unwrap_or(&path)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        lock => lock?,
+    };
+    // What somebody is writing now must not go with what is there.
+    lock.lock()?;
     match std::fs::remove_file(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),

@@ -164,27 +164,32 @@ fn legacy_root() -> (tempfile::TempDir, ServerRoot) {
 fn unified_text() -> String {
     let (_directory, root) = legacy_root();
     let legacy = legacy::read(&root);
+    written(&legacy.tree)
+}
+
+fn written(tree: &Tree) -> String {
     let kind = |path: &mta_config::source::name::Path| {
         mta_config::source::schema::spec(path).map_or("string", |spec| spec.kind.word())
     };
-    xml::write(&legacy.tree, |_| true, kind).expect("a text")
+    xml::write(tree, |_| true, kind).expect("a text")
 }
 
 fn xml_corpus() -> Vec<Vec<u8>> {
     vec![unified_text().into_bytes()]
 }
 
-/// What is read is written and read again.
+/// What is read is written, and read again it says the same.
 fn options(octets: &[u8]) {
     let text = String::from_utf8_lossy(octets);
     let mut tree = Tree::default();
     if xml::read(&text, File::Config, &mut tree).is_err() {
         return;
     }
-    let kind = |path: &mta_config::source::name::Path| {
-        mta_config::source::schema::spec(path).map_or("string", |spec| spec.kind.word())
-    };
-    drop(xml::write(&tree, |_| true, kind));
+    let written = written(&tree);
+    let mut again = Tree::default();
+    let read = xml::read(&written, File::Config, &mut again);
+    assert!(read.is_ok(), "{written}");
+    assert_eq!(self::written(&again), written);
 }
 
 fn unified() -> Run {

@@ -70,7 +70,7 @@ pub(super) fn run(context: &Context, words: &Words) -> Outcome {
     // Nothing is changed by asking: a sequence file tells its next number and keeps it.
     let databases = Databases::of(&context.root).peeking();
     let lookups = Lookups::new(config, &databases, Some(&directory));
-    let answer = |input: &str| {
+    let answer = |input: &str| -> Outcome {
         let mut steps: Vec<Event> = Vec::new();
         let input = Input {
             flags: Flags::of(words.value("flags").unwrap_or_default()),
@@ -82,6 +82,13 @@ pub(super) fn run(context: &Context, words: &Words) -> Outcome {
         } else {
             config.mappings.map(&table, &input, &lookups, &mut Silent)
         };
+        if mapped.unreadable {
+            for step in &steps {
+                output::complain(&output::visible(&step.to_string()));
+            }
+            let text = format!("the mapping table {table} cannot be read; try imsimta test -image");
+            return Err(Message::error("TEST", "UNREADABLE", text).into());
+        }
         let view = View {
             output: mapped.output,
             matched: mapped.matched,
@@ -90,14 +97,13 @@ pub(super) fn run(context: &Context, words: &Words) -> Outcome {
             with_steps: words.is_on("debug", false),
         };
         output::show(&view, words.is_on("json", false));
+        Ok(())
     };
-    match words.parameter(0) {
-        Some(input) => answer(input),
-        None => {
-            while let Some(input) = ask("Input string: ") {
-                answer(&input);
-            }
-        }
+    if let Some(input) = words.parameter(0) {
+        return answer(input);
+    }
+    while let Some(input) = ask("Input string: ") {
+        answer(&input)?;
     }
     Ok(())
 }

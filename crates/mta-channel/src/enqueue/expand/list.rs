@@ -5,10 +5,11 @@
 //! list says `OR` or the option `or_clauses` does. One by somebody who is no moderator of a
 //! moderated list goes to the moderator instead of the members.
 
-use super::Expansion;
+use super::{Expansion, MAX_WORK};
 use crate::enqueue::fault::Fault;
 use crate::enqueue::refusal::Refusal;
 use crate::enqueue::trace::{MappingSteps, Step, tell};
+use mta_access::arguments::is_incomplete;
 use mta_config::MtaOption;
 use mta_config::aliases::{AliasEntry, AliasValue};
 use mta_envelope::address::Address;
@@ -54,6 +55,10 @@ impl Expansion<'_, '_> {
                 return Err(self.no_list(name, "files of members name each other too deep"));
             }
             AliasValue::File(name) => {
+                self.work += 1;
+                if self.work > MAX_WORK {
+                    return Err(self.exhaust());
+                }
                 let text = self.context.databases.list(name);
                 let text = text.map_err(|error| self.no_list(name, &error.to_string()))?;
                 for line in text.lines() {
@@ -167,11 +172,10 @@ impl Expansion<'_, '_> {
         alias: &AliasEntry,
         address: &Address,
     ) -> Result<Option<String>, Refusal> {
-        let Some(moderator) = alias.option("moderator_address") else {
-            return Ok(None);
-        };
         let authenticated = self.question.source.authenticated.is_some();
+        let mut is_moderated = false;
         for (name, value) in &alias.options {
+            is_moderated |= name.contains("moderator_");
             let (name, counts) = match name.strip_prefix("sasl_") {
                 Some(name) => (name, authenticated),
                 None => (name.as_str(), true),
@@ -185,7 +189,15 @@ impl Expansion<'_, '_> {
                 return Ok(None);
             }
         }
-        Ok(Some(moderator.to_owned()))
+        match alias.option("moderator_address") {
+            Some(moderator) => Ok(Some(moderator.to_owned())),
+            None if !is_moderated => Ok(None),
+            // There is nobody to whom it could go.
+            None => {
+                let recipient = self.question.recipient;
+                Err(Fault::AliasAccess.refuse(self.context.config, recipient))
+            }
+        }
     }
 
     /// Whether the envelope From stands in a file or comes out of a search.
@@ -226,6 +238,11 @@ impl Expansion<'_, '_> {
         );
         if mapped.unreadable {
             return Err(self.no_list(table, "the mapping table cannot be read"));
+        }
+        if is_incomplete(&mapped) {
+            // Who has not been looked for is neither listed nor absent.
+            let recipient = self.question.recipient;
+            return Err(Fault::AliasAccess.refuse(context.config, recipient));
         }
         Ok(mapped.matched && mapped.flags.contains('Y'))
     }

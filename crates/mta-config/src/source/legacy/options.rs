@@ -2,7 +2,7 @@
 //! `job_controller.cnf` and `imta_tailor`.
 
 use super::Findings;
-use super::lines::Line;
+use super::lines::{Line, OPTIONS};
 use crate::fault::{FaultKind, WarningKind};
 use crate::source::name::{Path, Scope, Segment};
 use crate::source::schema;
@@ -35,10 +35,6 @@ enum Part<'l> {
 
 fn part<'l>(line: &'l Line, findings: &mut Findings) -> Option<Part<'l>> {
     let text = line.text.trim();
-    // What begins a comment in the first column begins no name elsewhere.
-    if text.starts_with(['!', '#', ';']) {
-        return None;
-    }
     let section = text
         .strip_prefix('[')
         .and_then(|text| text.strip_suffix(']'));
@@ -76,7 +72,9 @@ fn filled(lines: &[Line]) -> impl Iterator<Item = &Line> {
 
 /// Reads the options of `group` (`mta`, or a channel's option file).
 pub(super) fn flat(lines: &[Line], group: &[Segment], tree: &mut Tree, findings: &mut Findings) {
-    for line in filled(lines) {
+    // What begins a comment in the first column begins no name elsewhere.
+    let is_comment = |line: &&Line| line.text.trim().starts_with(OPTIONS.comments);
+    for line in filled(lines).filter(|line| !is_comment(line)) {
         match part(line, findings) {
             Some(Part::Option(name, value)) => {
                 let mut path = group.to_vec();

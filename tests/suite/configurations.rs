@@ -999,4 +999,11 @@ fn lists_read_their_members_and_check_who_posts() {
         output.contains("*HELD* (held by the list held)"),
         "{output}"
     );
+    // The refusal does not say which file it is; the command does.
+    let output = root.try_run("imsimta", &["test", "-rewrite", "gone@mail.example.com"]);
+    assert!(
+        told(&output).contains("IMTA_TABLE:nosuch.txt: No such file or directory"),
+        "{}",
+        told(&output)
+    );
 }

@@ -201,17 +201,18 @@ impl Setting<'_> {
             .iter()
             .any(|name| self.words.is_on(name, false));
         let checked = self.words.is_on("check_expansions", false);
-        let found = if explained || checked {
-            self.resolve(&mailbox.address, &mut steps)
-        } else {
-            self.resolve(&mailbox.address, &mut enqueue::Silent)
-        };
+        let found = self.resolve(&mailbox.address, &mut steps);
         let unreachable = match &found {
             Ok(_) if checked => unreachable(&steps),
             _ => Vec::new(),
         };
         if !explained {
-            steps.clear();
+            // Which list, and what is wrong with its file: the refusal itself does not say.
+            for step in steps.drain(..) {
+                if let (Step::Note { text }, Err(_)) = (step, &found) {
+                    output::complain(&output::visible(&text));
+                }
+            }
         }
         View {
             unreachable,

@@ -20,6 +20,8 @@ mod corpus;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod destinations;
+#[cfg(test)]
 mod layout;
 #[cfg(test)]
 mod manual;

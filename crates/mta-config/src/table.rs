@@ -321,10 +321,12 @@ impl TableBuilder {
     }
 }
 
-/// Puts a table of records in place that are given in the order of their keys, one value for each,
-/// and need not be in memory together, about so many `octets` in all: `fill` is given what takes a record, once or, where there
-/// was too little room, again from the beginning; `name` is asked for the file's name when all are
-/// written, and without one there is no file.
+/// Puts a table in place whose records, about so many `octets`, need not be in memory together.
+///
+/// `fill` gives them in the order of their keys, one value for each, to what it is called with;
+/// where there was too little room it is called again, from the beginning. `name` is asked for the
+/// file's name when all are written, and without one there is no file. `ready` is called with the
+/// name of the written file before it gets its own.
 ///
 /// # Errors
 /// As [`TableBuilder::place`], and what `ready` says.

@@ -466,3 +466,6 @@ fn has_bare_space(text: &str) -> bool {
 pub(crate) fn is_open(pieces: &[Piece]) -> bool {
     pieces.iter().any(|piece| matches!(piece, Piece::Call(_)))
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

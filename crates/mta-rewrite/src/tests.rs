@@ -1,7 +1,8 @@
 //! Questions and answers: the worked examples of the reference, and as many by hand.
 
+use crate::rule::tests::through_records;
 use mta_envelope::names::ChannelName;
-use mta_mapping::records::{self, Records};
+use mta_mapping::records::Records;
 use mta_mapping::{Callouts, Entry, Tables, TemporaryFailure, Unreadable};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -158,33 +159,6 @@ fn rules(text: &str) -> Rules {
         .collect();
     let rules = Rules::compile(&source).unwrap_or_else(|errors| panic!("{errors:?}"));
     through_records(&rules, 0)
-}
-
-/// Records in memory, as they would lie beside a core.
-#[derive(Debug, Default)]
-struct Kept(BTreeMap<Vec<u8>, Vec<u8>>);
-
-impl Records for Kept {
-    fn read(&self, key: &[u8], visit: &mut dyn FnMut(&[u8])) -> Result<bool, Unreadable> {
-        let record = self.0.get(key);
-        record.into_iter().for_each(|record| visit(record));
-        Ok(record.is_some())
-    }
-}
-
-/// The rules as a process has them that has read the compiled configuration; those that are `few`
-/// or more lie beside its core.
-fn through_records(rules: &Rules, few: usize) -> Rules {
-    let mut kept = Kept::default();
-    let core = rules.divide_from(few, &mut |key, record| {
-        assert_eq!(kept.0.insert(key, record), None);
-    });
-    let octets = records::encode(&core);
-    let (core, used): (RulesCore, usize) =
-        bincode::serde::decode_from_slice(&octets, bincode::config::standard()).unwrap();
-    assert_eq!(used, octets.len());
-    let records: Arc<dyn Records> = Arc::new(kept);
-    core.attach(&records)
 }
 
 /// The answer in one line: `address channel`, or the refusal.
@@ -1130,47 +1104,6 @@ fn trace_tells_rules_and_reasons() {
     let json = serde_json::to_value(&events).unwrap();
     assert_eq!(json[3]["step"], "probed");
     assert_eq!(json[4]["number"], 4);
-}
-
-#[test]
-fn rules_in_the_core_and_beside_it_answer_alike() {
-    let source: Vec<SourceRule> = (0..200)
-        .map(|n| {
-            SourceRule::new(
-                &format!("Host{}.example.org", n % 120),
-                &format!("$U%x{n}@l"),
-            )
-        })
-        .chain((0..20).map(|_| SourceRule::new("many.example.org", "$U%y@l")))
-        .chain([SourceRule::new(
-            &format!("{}.org", "a".repeat(450)),
-            "$U%z@l",
-        )])
-        .collect();
-    let rules = Rules::compile(&source).unwrap();
-    let forms = [
-        through_records(&rules, usize::MAX),
-        through_records(&rules, 0),
-    ];
-    assert_eq!(forms[0].in_memory().len(), source.len());
-    assert_eq!(
-        forms[1].in_memory().len(),
-        21,
-        "too long, or too many with one pattern"
-    );
-    for form in &forms {
-        assert_eq!(form.len(), source.len());
-        for rule in &source {
-            let folded = rule.pattern.to_ascii_lowercase();
-            let expected = rules.with_pattern(&folded).unwrap();
-            assert!(!expected.is_empty(), "{folded}");
-            for _ in 0..2 {
-                let found = form.with_pattern(&folded).unwrap();
-                assert_eq!(*found, *expected, "{folded}");
-            }
-        }
-        assert!(form.with_pattern("host120.example.org").unwrap().is_empty());
-    }
 }
 
 #[test]

@@ -150,7 +150,7 @@ impl<'a> Expansion<'a, '_> {
                 let kilobytes = octets.div_ceil(1024);
                 return Err(whose.refuse(config, kilobytes, self.question.recipient));
             }
-            self.limits.octets = Some(self.limits.octets.map_or(octets, |o| o.min(octets)));
+            self.limit(octets);
         }
         Ok(())
     }

@@ -183,16 +183,27 @@ def mapping(directory):
           "  records of the entries that are tried")
 
 
-def compiling(directory, runs=3):
-    print(f"\nimsimta cnbuild, {runs} runs (seconds; each ten times the text of the one before)")
+def compiling(directory, runs=5):
+    print(f"\nimsimta cnbuild, {runs} rounds (seconds, medians; each ten times the text of the one before)")
     root = Root(directory / "configuration")
-    previous = None
-    for rules, aliases in ((1_000, 10_000), (10_000, 100_000), (100_000, 1_000_000)):
+    sizes = ((1_000, 10_000), (10_000, 100_000), (100_000, 1_000_000))
+    texts = []
+    for rules, aliases in sizes:
         root.write(rules=rules, aliases=aliases)
-        seconds = statistics.median(root.compile() for _ in range(runs))
-        ratio = f"   ratio {seconds / previous:5.2f}{limit(seconds <= 12 * previous)}" if previous else ""
-        print(f"  {rules:>7,} rules, {aliases:>9,} aliases {seconds:8.2f}{ratio}", flush=True)
-        previous = seconds
+        texts.append(directory / f"config.xml.{aliases}")
+        shutil.copy(root.text, texts[-1])
+    rounds = []
+    for _ in range(runs):
+        rounds.append([])
+        for text in texts:
+            shutil.copy(text, root.text)
+            rounds[-1].append(root.compile())
+    for place, (rules, aliases) in enumerate(sizes):
+        seconds = statistics.median(each[place] for each in rounds)
+        ratios = [each[place] / each[place - 1] for each in rounds] if place else []
+        ratio = statistics.median(ratios or [0])
+        told = f"   ratio {ratio:5.2f} ({min(ratios):.1f} to {max(ratios):.1f}){limit(ratio <= 12)}" if ratios else ""
+        print(f"  {rules:>7,} rules, {aliases:>9,} aliases {seconds:8.2f}{told}", flush=True)
     print("  at most 12; what limits it is reading XML, and the one sorted copy of all records")
 
 

@@ -3,7 +3,8 @@
 use super::Error;
 use mta_config::channel::ChannelOption;
 use mta_config::source::name::{Path, Scope, Segment, split_scope};
-use mta_config::source::schema::{self, Spec};
+use mta_config::source::schema::{self, Spec, known};
+use std::borrow::Cow;
 
 /// An option that was named.
 #[derive(Debug, Clone)]
@@ -46,15 +47,15 @@ fn below(group: &str, path: &Path) -> Path {
 /// of an option file in upper case, a channel option under its first name.
 fn canonical(mut path: Path) -> Path {
     for segment in &mut path.0 {
-        segment.name.make_ascii_lowercase();
+        segment.name = known(&segment.name.to_ascii_lowercase());
     }
     match path.0.as_mut_slice() {
         [channel, options, option] if channel.name == "channel" && options.name == "options" => {
-            option.name.make_ascii_uppercase();
+            option.name = known(&option.name.to_ascii_uppercase());
         }
         [channel, option] if channel.name == "channel" && option.id.is_none() => {
             if let Some(known) = ChannelOption::by_name(&option.name) {
-                known.name().clone_into(&mut option.name);
+                option.name = Cow::Borrowed(known.name());
             }
         }
         _ => {}
@@ -122,7 +123,7 @@ pub(super) fn means(pattern: &str, scope: Scope, path: &Path) -> bool {
     let bare: Vec<String> = path
         .segments()
         .iter()
-        .map(|segment| segment.name.clone())
+        .map(|segment| segment.name.to_string())
         .collect();
     [full, bare].into_iter().any(|segments| {
         let with_scope = std::iter::once(scope.word().to_owned()).chain(segments);

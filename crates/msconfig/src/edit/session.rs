@@ -260,7 +260,7 @@ fn account(root: &ServerRoot, command: &Command, typed: &str) -> Result<(), Erro
         },
         _ => None,
     };
-    let option = found.path.segments().last().map(|last| last.name.as_str());
+    let option = found.path.segments().last().map(|last| &*last.name);
     match (option, value) {
         (Some("user"), Some(value)) if !value.is_empty() => {
             // A server that cannot become this user does not start.

@@ -3,6 +3,8 @@
 //! A dot inside an instance name is quoted with a backslash, and so is a backslash:
 //! `alias:root@example\.com.alias_entry`.
 
+use super::schema::known;
+use std::borrow::Cow;
 use std::fmt;
 
 /// For whom a setting holds.
@@ -37,8 +39,8 @@ impl Scope {
 /// One step of a name: a group, perhaps with an instance name, or the option at the end.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Segment {
-    /// Group or option.
-    pub name: String,
+    /// Group or option; lent where it is one that is known ([`super::schema::known`]).
+    pub name: Cow<'static, str>,
     /// Which one of the groups of that name.
     pub id: Option<String>,
 }
@@ -48,7 +50,7 @@ impl Segment {
     #[must_use]
     pub fn plain(name: &str) -> Self {
         Self {
-            name: name.to_owned(),
+            name: known(name),
             id: None,
         }
     }
@@ -57,7 +59,7 @@ impl Segment {
     #[must_use]
     pub fn of(name: &str, id: &str) -> Self {
         Self {
-            name: name.to_owned(),
+            name: known(name),
             id: Some(id.to_owned()),
         }
     }
@@ -112,6 +114,7 @@ impl Path {
             if empty || (ended && chars.peek().is_none()) {
                 return None;
             }
+            let name = known(&name);
             segments.push(Segment { name, id });
         }
         Some(Self(segments))

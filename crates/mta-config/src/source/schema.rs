@@ -5,6 +5,10 @@ use super::name::{Path, Scope, Segment};
 use crate::channel::ChannelOption;
 use crate::option::MtaOption;
 use crate::value::Kind;
+use mta_mapping::records::KeyHash;
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::sync::LazyLock;
 
 /// Who may set an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,9 +76,9 @@ pub fn spec(path: &Path) -> Result<Spec, UnknownName> {
     }
     let named: Vec<(&str, bool)> = groups
         .iter()
-        .map(|group| (group.name.as_str(), group.id.is_some()))
+        .map(|group| (&*group.name, group.id.is_some()))
         .collect();
-    let option = last.name.as_str();
+    let option = &*last.name;
     match named.as_slice() {
         [("mta", false)] => mta(option),
         [("base", false)] => base(option),
@@ -111,9 +115,7 @@ pub fn spec(path: &Path) -> Result<Spec, UnknownName> {
 pub fn default_scope(path: &Path) -> Scope {
     let own = ["hostname", "listenaddr", "user", "group", "noprivuser"];
     match path.segments() {
-        [group, option] if group.name == "base" && own.contains(&option.name.as_str()) => {
-            Scope::Instance
-        }
+        [group, option] if group.name == "base" && own.contains(&&*option.name) => Scope::Instance,
         _ => Scope::Role,
     }
 }
@@ -132,19 +134,52 @@ pub fn is_secret(path: &Path) -> bool {
     by_name || spec(path).is_ok_and(|spec| spec.kind == Kind::Secret)
 }
 
+/// Groups that have names of their own.
+const NAMED: [&str; 7] = [
+    "channel",
+    "mapping",
+    "alias",
+    "service",
+    "job_pool",
+    "channel_class",
+    "task",
+];
+
 /// Whether groups of that name have names of their own.
 #[must_use]
 pub fn needs_name(group: &str) -> bool {
-    let named = [
-        "channel",
-        "mapping",
-        "alias",
-        "service",
-        "job_pool",
-        "channel_class",
-        "task",
-    ];
-    named.contains(&group)
+    NAMED.contains(&group)
+}
+
+/// The name of a group or an option, lent if it is one of those that there are: a tree may have a
+/// million options of the same name.
+#[must_use]
+pub fn known(name: &str) -> Cow<'static, str> {
+    static NAMES: LazyLock<HashSet<&'static str, KeyHash>> = LazyLock::new(|| {
+        let fields = [
+            fields::BASE,
+            fields::CHANNEL,
+            fields::ALIAS,
+            fields::DISPATCHER,
+            fields::SERVICE,
+            fields::JOB_CONTROLLER,
+            fields::POOL,
+            fields::CLASS,
+            fields::SCHEDULE,
+            fields::TASK,
+            fields::WATCHER,
+        ];
+        let fields = fields.into_iter().flatten().map(|field| field.name);
+        let rows = crate::option::ROWS.iter().map(|row| row.name);
+        let options = crate::channel::ROWS.iter().map(|row| row.name);
+        let others = ["rewrite", "rule", "conversions", "entry", "options"];
+        let groups = GROUPS.into_iter().chain(NAMED).chain(others);
+        groups.chain(fields).chain(rows).chain(options).collect()
+    });
+    match NAMES.get(name) {
+        Some(known) => Cow::Borrowed(known),
+        None => Cow::Owned(name.to_owned()),
+    }
 }
 
 /// The names of the options that a group may hold, for listings.
@@ -153,7 +188,7 @@ pub fn options_of(group: &Path) -> Vec<&'static str> {
     let groups: Vec<&str> = group
         .segments()
         .iter()
-        .map(|segment| segment.name.as_str())
+        .map(|segment| &*segment.name)
         .collect();
     match groups.as_slice() {
         ["mta"] => crate::option::ROWS.iter().map(|row| row.name).collect(),
@@ -212,10 +247,7 @@ const GROUP: Spec = Spec {
 };
 
 fn bare_group(segments: &[Segment]) -> Result<Spec, UnknownName> {
-    let names: Vec<&str> = segments
-        .iter()
-        .map(|segment| segment.name.as_str())
-        .collect();
+    let names: Vec<&str> = segments.iter().map(|segment| &*segment.name).collect();
     let known = matches!(
         names.as_slice(),
         ["channel" | "mapping" | "alias"]

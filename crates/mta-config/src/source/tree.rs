@@ -1,9 +1,7 @@
 //! The option tree: every setting of a Unified Configuration, in order.
 
 use super::name::{Path, Scope};
-use mta_mapping::records::{KeyHash, KeyHasher};
-use std::collections::HashMap;
-use std::hash::{Hash as _, Hasher as _};
+use hashbrown::HashTable;
 
 /// What a setting says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,19 +79,31 @@ fn number(place: usize) -> u32 {
 #[derive(Debug, Clone, Default)]
 pub struct Tree {
     entries: Vec<Entry>,
-    /// Places by the hash of scope and path, or by the next number that was free: there may be a
-    /// million of them, and a copy of each path would be half of all memory.
-    index: HashMap<u32, u32, KeyHash>,
+    /// Hashes of scope and path, and places: there may be a million of them, and a copy of each
+    /// path would be half of all memory.
+    index: HashTable<(u32, u32)>,
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "half of the hash is enough, and half the memory"
-)]
+/// Half of a hash, which is enough, and half the memory.
+#[expect(clippy::cast_possible_truncation, reason = "half is meant")]
+pub(in crate::source) const fn half(hash: u64) -> u32 {
+    hash as u32
+}
+
+/// The bits of half a hash spread over those that a table looks at.
+pub(in crate::source) const fn spread(half: u32) -> u64 {
+    (half as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
 fn hash(scope: Scope, path: &Path) -> u32 {
-    let mut hasher = KeyHasher::default();
-    (scope, path).hash(&mut hasher);
-    hasher.finish() as u32
+    let octets = |text: &str| mta_mapping::records::hash(text.as_bytes());
+    let mut hash = u64::from(scope == Scope::Role);
+    for segment in path.segments() {
+        let id = segment.id.as_deref().map_or(1, octets);
+        hash = hash.rotate_left(9) ^ octets(&segment.name);
+        hash = hash.rotate_left(9) ^ id;
+    }
+    half(hash)
 }
 
 impl Tree {
@@ -102,7 +112,7 @@ impl Tree {
     pub fn with_room_for(options: usize) -> Self {
         Self {
             entries: Vec::with_capacity(options),
-            index: HashMap::with_capacity_and_hasher(options, KeyHash::default()),
+            index: HashTable::with_capacity(options),
         }
     }
 
@@ -124,18 +134,22 @@ impl Tree {
         self.place(scope, path).ok().map(|at| &self.entries[at])
     }
 
-    /// The place of an option among the entries, or the free number in the index for it.
+    /// The place of an option among the entries, or its hash for [`Tree::note`].
     fn place(&self, scope: Scope, path: &Path) -> Result<usize, u32> {
-        let mut number = hash(scope, path);
-        while let Some(at) = self.index.get(&number) {
-            let at = *at as usize;
-            let entry = &self.entries[at];
-            if entry.scope == scope && entry.path == *path {
-                return Ok(at);
-            }
-            number = number.wrapping_add(1);
-        }
-        Err(number)
+        let hash = hash(scope, path);
+        let is_it = |known: &(u32, u32)| {
+            let entry = &self.entries[known.1 as usize];
+            known.0 == hash && entry.scope == scope && entry.path == *path
+        };
+        let found = self.index.find(spread(hash), is_it);
+        found.map(|(_, at)| *at as usize).ok_or(hash)
+    }
+
+    /// Remembers the place of an option that has none.
+    fn note(&mut self, hash: u32, place: usize) {
+        let new = (hash, number(place));
+        self.index
+            .insert_unique(spread(hash), new, |known| spread(known.0));
     }
 
     /// The value that counts: the first of the instance's, else of the role's.
@@ -150,12 +164,12 @@ impl Tree {
     /// Adds a value behind those that the option has. A new option goes behind the last one of
     /// its group, a new group to the end.
     pub fn append(&mut self, scope: Scope, path: Path, setting: Setting) {
-        let free = match self.place(scope, &path) {
+        let hash = match self.place(scope, &path) {
             Ok(at) => {
                 self.entries[at].settings.push(setting);
                 return;
             }
-            Err(free) => free,
+            Err(hash) => hash,
         };
         let place = self.place_of(scope, &path);
         let entry = Entry {
@@ -164,7 +178,7 @@ impl Tree {
             settings: vec![setting],
         };
         if place == self.entries.len() {
-            self.index.insert(free, number(place));
+            self.note(hash, place);
             self.entries.push(entry);
         } else {
             self.entries.insert(place, entry);
@@ -177,8 +191,8 @@ impl Tree {
     pub fn push(&mut self, scope: Scope, path: Path, setting: Setting) {
         match self.place(scope, &path) {
             Ok(at) => self.entries[at].settings.push(setting),
-            Err(free) => {
-                self.index.insert(free, number(self.entries.len()));
+            Err(hash) => {
+                self.note(hash, self.entries.len());
                 self.entries.push(Entry {
                     scope,
                     path,
@@ -218,11 +232,10 @@ impl Tree {
 
     fn reindex(&mut self) {
         self.index.clear();
-        self.index.reserve(self.entries.len());
         for at in 0..self.entries.len() {
             let entry = &self.entries[at];
-            if let Err(free) = self.place(entry.scope, &entry.path) {
-                self.index.insert(free, number(at));
+            if let Err(hash) = self.place(entry.scope, &entry.path) {
+                self.note(hash, at);
             }
         }
     }

@@ -18,6 +18,7 @@
 //! know, with the line: the files are written by programs, so an odd one is a damaged one.
 
 use super::name::{Path, Scope, Segment};
+use super::schema::known;
 use super::tree::{Content, File, Setting, Tree};
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
@@ -195,14 +196,12 @@ impl<'a> Parser<'a> {
         has_content: bool,
         tree: &mut Tree,
         scope: Scope,
-        path: &mut Vec<Segment>,
+        path: &[Segment],
     ) -> Result<(), XmlError> {
         let line = self.line;
-        let segment = self.segment(start)?;
-        let kind = self.attribute(start, "type")?;
-        let kind = kind.filter(|kind| TYPES.contains(&kind.as_str()));
+        let (segment, kind) = self.attributes(start)?;
         let kind = kind.ok_or_else(|| self.error(XmlErrorKind::Attribute("type")))?;
-        let content = match (has_content, kind.as_str()) {
+        let content = match (has_content, kind) {
             (true, "rule") => self.rule()?,
             (true, _) => {
                 let text = self.content("option")?;
@@ -215,11 +214,12 @@ impl<'a> Parser<'a> {
             (false, "novalue") => Content::Novalue,
             (false, _) => Content::Text(String::new()),
         };
-        self.check(&segment.name, &kind, &content, line)?;
+        self.check(&segment.name, kind, &content, line)?;
         let setting = self.setting(content, line);
-        path.push(segment);
-        tree.push(scope, Path(path.clone()), setting);
-        path.pop();
+        let mut segments = Vec::with_capacity(path.len() + 1);
+        segments.extend_from_slice(path);
+        segments.push(segment);
+        tree.push(scope, Path(segments), setting);
         Ok(())
     }
 
@@ -302,12 +302,30 @@ impl<'a> Parser<'a> {
     }
 
     fn segment(&self, start: &BytesStart<'_>) -> Result<Segment, XmlError> {
-        let name = self
-            .attribute(start, "name")?
-            .filter(|name| !name.is_empty());
+        self.attributes(start).map(|(segment, _)| segment)
+    }
+
+    /// The name that an element has, and the word of its type if it is one of those allowed.
+    fn attributes(
+        &self,
+        start: &BytesStart<'_>,
+    ) -> Result<(Segment, Option<&'static str>), XmlError> {
+        let (mut name, mut id, mut kind) = (None, None, None);
+        for attribute in start.attributes() {
+            let missing = if name.is_none() { "name" } else { "type" };
+            let bad = || self.error(XmlErrorKind::Attribute(missing));
+            let attribute = attribute.map_err(|_| bad())?;
+            let value = attribute.normalized_value(XmlVersion::Explicit1_0);
+            let value = value.map_err(|_| bad())?;
+            match attribute.key.into_inner() {
+                "name" if !value.is_empty() => name = Some(known(&value)),
+                "id" => id = Some(value.into_owned()),
+                "type" => kind = TYPES.into_iter().find(|word| *word == value),
+                _ => {}
+            }
+        }
         let name = name.ok_or_else(|| self.error(XmlErrorKind::Attribute("name")))?;
-        let id = self.attribute(start, "id")?;
-        Ok(Segment { name, id })
+        Ok((Segment { name, id }, kind))
     }
 
     fn attribute(
@@ -465,7 +483,7 @@ fn enter(
     }
     for group in &groups[shared..] {
         let mut start = BytesStart::new("group");
-        start.push_attribute(("name", group.name.as_str()));
+        start.push_attribute(("name", &*group.name));
         if let Some(id) = &group.id {
             start.push_attribute(("id", id.as_str()));
         }

@@ -108,7 +108,7 @@ fn names(group: &Group, builder: &mut ChannelBuilder, sheet: &Sheet, findings: &
     for item in &group.items {
         let text = item.text();
         let mut parts = text.split_whitespace();
-        match item.name.as_str() {
+        match &*item.name {
             "additional_host_names" => {
                 let (host, proper) = (parts.next().unwrap_or_default(), parts.next());
                 for name in [Some(host), proper].into_iter().flatten() {

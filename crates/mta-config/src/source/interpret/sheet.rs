@@ -4,15 +4,17 @@ use super::Findings;
 use crate::fault::FaultKind;
 use crate::source::name::{Path, Scope, Segment};
 use crate::source::schema;
-use crate::source::tree::{Content, Entry, File, Tree};
+use crate::source::tree::{Content, Entry, File, Tree, half, spread};
+use hashbrown::HashTable;
 use mta_mapping::records::{KeyHash, hash};
-use std::collections::{HashMap, HashSet};
+use std::borrow::Cow;
+use std::collections::HashSet;
 
 /// One value of one option, symbolic names expanded.
 #[derive(Debug, Clone)]
 pub(super) struct Item {
     /// The option's name within its group.
-    pub(super) name: String,
+    pub(super) name: Cow<'static, str>,
     /// What it says.
     pub(super) content: Content,
     /// Where it stood.
@@ -88,12 +90,17 @@ impl Sheet {
         };
         let instance = tree.entries().iter();
         let instance = instance.filter(|entry| entry.scope == Scope::Instance);
-        let own: HashSet<Path> = instance.map(|entry| entry.path.clone()).collect();
+        let own: HashSet<Path, KeyHash> = instance.map(|entry| entry.path.clone()).collect();
+        // Looking for a million aliases in a set without any would take time.
+        let groups: HashSet<&str> = own.iter().filter_map(top).collect();
+        let has_own = |path: &Path| {
+            top(path).is_some_and(|group| groups.contains(group)) && own.contains(path)
+        };
         let mut later = Vec::new();
         for entry in tree.into_entries() {
             if entry.scope == Scope::Instance {
                 later.push(entry);
-            } else if !own.contains(&entry.path) {
+            } else if !has_own(&entry.path) {
                 sheet.sort(entry, findings);
             }
         }
@@ -106,7 +113,7 @@ impl Sheet {
     fn sort(&mut self, entry: Entry, findings: &mut Findings<'_>) {
         let Entry { path, settings, .. } = entry;
         // An unknown MTA option is only odd; elsewhere a wrong name is a damaged file.
-        let group = path.segments().first().map(|group| group.name.as_str());
+        let group = path.segments().first().map(|group| &*group.name);
         let is_foreign = schema::spec(&path).is_err() && group != Some("mta");
         for setting in settings {
             let item = Item {
@@ -131,7 +138,7 @@ impl Sheet {
         let names: Vec<(&str, Option<&str>)> = path
             .segments()
             .iter()
-            .map(|segment| (segment.name.as_str(), segment.id.as_deref()))
+            .map(|segment| (&*segment.name, segment.id.as_deref()))
             .collect();
         let place = match names.as_slice() {
             [("mta", None), _] => &mut self.mta,
@@ -176,21 +183,26 @@ impl Sheet {
     }
 }
 
+/// The group at the top of a name.
+fn top(path: &Path) -> Option<&str> {
+    path.segments().first().map(|group| &*group.name)
+}
+
 fn base(name: &str) -> Path {
     Path(vec![Segment::plain("base"), Segment::plain(name)])
 }
 
-fn option_name(path: &Path) -> String {
+fn option_name(path: &Path) -> Cow<'static, str> {
     let last = path.segments().last().filter(|last| last.id.is_none());
-    last.map_or_else(String::new, |last| last.name.clone())
+    last.map_or(Cow::Borrowed(""), |last| last.name.clone())
 }
 
 /// Groups of one kind in the order in which they were met, found by name.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
     list: Vec<Group>,
-    /// Places by the hash of the name, or by the next number that was free.
-    index: HashMap<u32, u32, KeyHash>,
+    /// Hashes of the names, and places.
+    index: HashTable<(u32, u32)>,
 }
 
 impl Groups {
@@ -209,33 +221,25 @@ impl Groups {
         self.find(id).ok().map(|at| &self.list[at])
     }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "half of the hash is enough, and half the memory"
-    )]
     fn find(&self, id: &str) -> Result<usize, u32> {
-        let mut number = hash(id.as_bytes()) as u32;
-        while let Some(at) = self.index.get(&number) {
-            let at = *at as usize;
-            if self.list[at].id == id {
-                return Ok(at);
-            }
-            number = number.wrapping_add(1);
-        }
-        Err(number)
+        let hash = half(hash(id.as_bytes()));
+        let is_it = |known: &(u32, u32)| known.0 == hash && self.list[known.1 as usize].id == id;
+        let found = self.index.find(spread(hash), is_it);
+        found.map(|(_, at)| *at as usize).ok_or(hash)
     }
 
     /// The group of that name, made if it was not there.
     fn of(&mut self, id: &str) -> &mut Group {
-        let at = self.find(id).unwrap_or_else(|free| {
+        let at = self.find(id).unwrap_or_else(|hash| {
             self.list.push(Group {
                 id: id.to_owned(),
                 items: Vec::new(),
                 options: Vec::new(),
             });
             let at = self.list.len() - 1;
-            self.index
-                .insert(free, u32::try_from(at).unwrap_or(u32::MAX));
+            let new = (hash, u32::try_from(at).unwrap_or(u32::MAX));
+            let rehash = |known: &(u32, u32)| spread(known.0);
+            self.index.insert_unique(spread(hash), new, rehash);
             at
         });
         &mut self.list[at]

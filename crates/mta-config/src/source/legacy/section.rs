@@ -98,7 +98,7 @@ impl Section {
     /// Whether a setting belongs to the section.
     #[must_use]
     pub fn holds(self, path: &Path) -> bool {
-        let group = path.segments().first().map(|group| group.name.as_str());
+        let group = path.segments().first().map(|group| &*group.name);
         let inside_channel =
             matches!(path.segments(), [_, options, ..] if options.name == "options");
         match self {
@@ -359,7 +359,7 @@ fn groups<'e>(entries: &[&'e Entry]) -> Vec<(&'e str, Vec<(&'e str, &'e Setting)
             groups.push((id, Vec::new()));
             groups.len() - 1
         });
-        let name = rest.first().map_or("", |option| option.name.as_str());
+        let name = rest.first().map_or("", |option| &*option.name);
         let settings = entry.settings.iter().map(|setting| (name, setting));
         groups[place].1.extend(settings);
     }

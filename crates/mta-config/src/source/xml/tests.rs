@@ -81,8 +81,8 @@ fn settings_know_their_lines() {
         for setting in &entry.settings {
             let line = text.lines().nth(setting.line - 1).unwrap();
             let last = entry.path.segments().last().unwrap();
-            let name = last.id.as_ref().unwrap_or(&last.name);
-            assert!(line.contains(name.as_str()), "{line} {}", entry.path);
+            let name = last.id.as_deref().unwrap_or(&last.name);
+            assert!(line.contains(name), "{line} {}", entry.path);
         }
     }
 }

@@ -2,6 +2,8 @@
 //! it (display names, comments, folding) stays as it is.
 
 use crate::header::Field;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use std::ops::Range;
 
 /// Most addresses of one field that are looked at.
@@ -18,6 +20,39 @@ pub struct Found {
     pub in_brackets: bool,
 }
 
+/// Words in an address list that are for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A comment, with its parentheses.
+    Comment,
+    /// A display name: the words in front of an address in angle brackets.
+    Personal,
+}
+
+/// Words for people, and the address that they stand with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Words {
+    /// What they are.
+    pub kind: Kind,
+    /// Where they stand, in octets of the value.
+    pub range: Range<usize>,
+    /// The address that they stand with; empty if that is none.
+    pub address: String,
+}
+
+/// The comments and display names of a value, in their order.
+#[must_use]
+pub fn words(value: &[u8]) -> Vec<Words> {
+    let mut reader = Reader {
+        value,
+        item: Item::default(),
+        found: Vec::new(),
+        words: Some(Vec::new()),
+    };
+    reader.read();
+    reader.words.unwrap_or_default()
+}
+
 /// The addresses of a value (RFC 5322 §3.4): mailboxes and groups, with comments anywhere. What
 /// cannot be understood is passed over.
 #[must_use]
@@ -26,6 +61,7 @@ pub fn find(value: &[u8]) -> Vec<Found> {
         value,
         item: Item::default(),
         found: Vec::new(),
+        words: None,
     };
     reader.read();
     reader.found
@@ -58,6 +94,163 @@ pub fn rewrite(field: &Field, mut change: impl FnMut(&str) -> Option<String>) ->
     Some(field.with_raw_value(&changed))
 }
 
+/// The field with some of its words for people changed: `change` is asked for each, in order,
+/// with its text on one line (a comment with its parentheses, a display name without quotes), and
+/// says what is to stand there: nothing to keep it, an empty text to drop it. Nothing comes back
+/// if nothing changes.
+pub fn reword(
+    field: &Field,
+    mut change: impl FnMut(&Words, &str) -> Option<String>,
+) -> Option<Field> {
+    let value = field.raw_value();
+    let mut changed = Vec::with_capacity(value.len());
+    let mut copied = 0;
+    for words in words(value) {
+        if words.range.start < copied {
+            continue;
+        }
+        let old = text_of(&value[words.range.clone()], words.kind);
+        let Some(new) = change(&words, &old).filter(|new| *new != old) else {
+            continue;
+        };
+        changed.extend_from_slice(&value[copied..words.range.start]);
+        copied = words.range.end;
+        if new.trim().is_empty() {
+            copied = drop_words(&mut changed, value, copied);
+        } else {
+            changed.extend_from_slice(written(&new, words.kind).as_bytes());
+        }
+    }
+    if copied == 0 {
+        return None;
+    }
+    changed.extend_from_slice(&value[copied..]);
+    Some(field.with_raw_value(&changed))
+}
+
+/// Leaves one blank, or none, where words stood between `changed` and `behind`; where copying
+/// goes on.
+fn drop_words(changed: &mut Vec<u8>, value: &[u8], behind: usize) -> usize {
+    let rest = &value[behind..];
+    let is_blank = |octet: u8| matches!(octet, b' ' | b'\t' | b'\r' | b'\n');
+    let blanks = rest.iter().take_while(|octet| is_blank(**octet)).count();
+    match rest.get(blanks) {
+        // Behind the last word of a line nothing is left of it, not even a line of blanks.
+        None | Some(b',' | b';') => {
+            while changed.last().copied().is_some_and(is_blank) {
+                changed.pop();
+            }
+            if blanks == rest.len() {
+                behind
+            } else {
+                behind + blanks
+            }
+        }
+        Some(_) if changed.last().copied().is_none_or(is_blank) => behind + blanks,
+        Some(_) => {
+            changed.push(b' ');
+            behind + blanks
+        }
+    }
+}
+
+/// Words on one line.
+fn text_of(octets: &[u8], kind: Kind) -> String {
+    let text = String::from_utf8_lossy(octets);
+    let text = text.chars().filter(|c| !matches!(c, '\r' | '\n'));
+    match kind {
+        Kind::Comment => text.collect(),
+        Kind::Personal => unquoted(text),
+    }
+}
+
+/// The text of words and quoted strings.
+fn unquoted(mut text: impl Iterator<Item = char>) -> String {
+    let mut plain = String::new();
+    let mut quoted = false;
+    while let Some(c) = text.next() {
+        match c {
+            '"' => quoted = !quoted,
+            '\\' if quoted => plain.extend(text.next()),
+            c => plain.push(c),
+        }
+    }
+    plain
+}
+
+/// Characters that need no quotes (RFC 5322 §3.2.3).
+#[must_use]
+pub const fn is_atomic(c: char) -> bool {
+    c.is_ascii_alphanumeric()
+        || matches!(
+            c,
+            '!' | '#'
+                | '$'
+                | '%'
+                | '&'
+                | '\''
+                | '*'
+                | '+'
+                | '-'
+                | '/'
+                | '='
+                | '?'
+                | '^'
+                | '_'
+                | '`'
+                | '{'
+                | '|'
+                | '}'
+                | '~'
+        )
+}
+
+/// Words as they stand in a header: without control characters, a comment in parentheses that
+/// match, a display name in quotes if it needs them, what is not ASCII in encoded words.
+fn written(text: &str, kind: Kind) -> String {
+    let text: String = text.chars().filter(|c| !c.is_control()).collect();
+    let text = text.trim();
+    let is_comment = |text: &str| {
+        text.starts_with('(')
+            && text.ends_with(')')
+            && comment_end(text.as_bytes(), 0) == text.len()
+    };
+    match kind {
+        Kind::Comment if !text.is_ascii() => {
+            let inside = text.trim_start_matches('(').trim_end_matches(')');
+            format!("({})", encoded_words(inside))
+        }
+        Kind::Comment if is_comment(text) => text.to_owned(),
+        Kind::Comment => {
+            let inside = text.chars().filter(|c| !matches!(c, '(' | ')' | '\\'));
+            format!("({})", inside.collect::<String>().trim())
+        }
+        Kind::Personal if !text.is_ascii() => encoded_words(text),
+        Kind::Personal if text.chars().all(|c| is_atomic(c) || c == ' ') => text.to_owned(),
+        Kind::Personal => {
+            let quoted = text.replace('\\', "\\\\").replace('"', "\\\"");
+            format!("\"{quoted}\"")
+        }
+    }
+}
+
+/// Encoded words of at most 75 characters (RFC 2047 §2), with blanks between them.
+fn encoded_words(text: &str) -> String {
+    /// Octets whose base64 form fits between the marks.
+    const MOST: usize = 45;
+    let mut words: Vec<String> = vec![String::new()];
+    for c in text.chars() {
+        match words.last_mut() {
+            Some(word) if word.len() + c.len_utf8() <= MOST => word.push(c),
+            _ => words.push(c.to_string()),
+        }
+    }
+    let encoded = words
+        .iter()
+        .map(|word| format!("=?utf-8?B?{}?=", BASE64.encode(word)));
+    encoded.collect::<Vec<_>>().join(" ")
+}
+
 /// Fit for a header line as it is.
 fn is_printable(address: &str) -> bool {
     !address.is_empty() && !address.chars().any(char::is_control)
@@ -67,6 +260,8 @@ struct Reader<'v> {
     value: &'v [u8],
     item: Item,
     found: Vec<Found>,
+    /// Comments and display names, if they are asked for.
+    words: Option<Vec<Words>>,
 }
 
 /// What stands between two commas.
@@ -81,6 +276,7 @@ struct Item {
     broken: bool,
     angle: Option<(Range<usize>, String)>,
     has_at: bool,
+    comments: Vec<Range<usize>>,
 }
 
 impl Reader<'_> {
@@ -90,7 +286,11 @@ impl Reader<'_> {
             match self.value[at] {
                 b'(' => {
                     self.item.gap |= self.item.start.is_some();
+                    let begun = at;
                     at = comment_end(self.value, at);
+                    if self.words.is_some() {
+                        self.item.comments.push(begun..at);
+                    }
                     self.item.broken |= self.value.get(at - 1) != Some(&b')');
                 }
                 b'"' => {
@@ -110,6 +310,8 @@ impl Reader<'_> {
                 }
                 b':' if !self.item.has_at => {
                     // The name of a group ends here.
+                    let comments = std::mem::take(&mut self.item.comments);
+                    self.keep(comments, None, "");
                     self.item = Item::default();
                     at += 1;
                 }
@@ -177,6 +379,16 @@ impl Reader<'_> {
 
     fn end_item(&mut self) {
         let item = std::mem::take(&mut self.item);
+        if self.words.is_some() {
+            let angle = item.angle.as_ref();
+            let lone = item.start.filter(|_| !item.broken).map(|_| &item.text);
+            let address = angle.map(|(_, address)| address).or(lone);
+            // Words behind the brackets belong to no form of an address.
+            let personal = item.start.map(|start| start..item.end);
+            let personal =
+                personal.filter(|range| angle.is_some_and(|(inside, _)| range.end < inside.start));
+            self.keep(item.comments, personal, address.map_or("", String::as_str));
+        }
         let found = match item.angle {
             Some((range, address)) => Some(Found {
                 range,
@@ -191,6 +403,26 @@ impl Reader<'_> {
         };
         self.found
             .extend(found.filter(|found| !found.address.is_empty()));
+    }
+}
+
+impl Reader<'_> {
+    /// Keeps comments and display name of an address.
+    fn keep(&mut self, comments: Vec<Range<usize>>, personal: Option<Range<usize>>, address: &str) {
+        let Some(words) = &mut self.words else {
+            return;
+        };
+        let behind = words.len();
+        let personal = personal.map(|range| (Kind::Personal, range));
+        let comments = comments.into_iter().map(|range| (Kind::Comment, range));
+        for (kind, range) in comments.chain(personal) {
+            words.push(Words {
+                kind,
+                range,
+                address: address.to_owned(),
+            });
+        }
+        words[behind..].sort_by_key(|words| words.range.start);
     }
 }
 
@@ -313,17 +545,121 @@ mod tests {
         }
     }
 
+    fn reworded(before: &str, change: impl Fn(&Words, &str) -> Option<String>) -> String {
+        let header = crate::header::Header::parse(before.as_bytes());
+        let changed = reword(header.fields().next().unwrap(), change);
+        changed.map_or_else(String::new, |field| {
+            String::from_utf8(field.raw().to_vec()).unwrap()
+        })
+    }
+
+    #[test]
+    fn words_for_people_are_found_with_their_address() {
+        let value = " Ada (Countess) <ada@a.example>, (note) bob@b.example (Bob (x)),\n\
+                      \t\"Lovelace, A\" <a@c.example>; team (all): c@d.example, (alone)\n";
+        let found: Vec<(Kind, &str, String)> = words(value.as_bytes())
+            .into_iter()
+            .map(|words| (words.kind, &value[words.range], words.address))
+            .collect();
+        let told = |kind, text, address: &str| (kind, text, address.to_owned());
+        assert_eq!(
+            found,
+            [
+                told(Kind::Personal, "Ada", "ada@a.example"),
+                told(Kind::Comment, "(Countess)", "ada@a.example"),
+                told(Kind::Comment, "(note)", "bob@b.example"),
+                told(Kind::Comment, "(Bob (x))", "bob@b.example"),
+                told(Kind::Personal, "\"Lovelace, A\"", "a@c.example"),
+                told(Kind::Comment, "(all)", ""),
+                told(Kind::Comment, "(alone)", ""),
+            ]
+        );
+    }
+
+    #[test]
+    fn dropped_words_leave_a_whole_header_line() {
+        let table = [
+            ("To: Ada <ada@a.example>\n", "To: <ada@a.example>\n"),
+            ("To: ada@a.example (Ada)\n", "To: ada@a.example\n"),
+            ("To: ada@a.example\n (Ada)\n", "To: ada@a.example\n"),
+            (
+                "To: ada@a.example (Ada),\n bob@b.example (Bob)\n",
+                "To: ada@a.example,\n bob@b.example\n",
+            ),
+            ("To: (note) ada@a.example\n", "To: ada@a.example\n"),
+            ("To:(note)ada@a.example\n", "To:ada@a.example\n"),
+            ("To: team:ada@a.example(x);\n", "To: team:ada@a.example;\n"),
+            ("To: ada@a.example\n", ""),
+        ];
+        for (before, after) in table {
+            assert_eq!(
+                reworded(before, |_, _| Some(String::new())),
+                after,
+                "{before:?}"
+            );
+        }
+        let comments = |words: &Words, _: &str| (words.kind == Kind::Comment).then(String::new);
+        let line = "To: Ada (x) Lovelace <ada@a.example>\n";
+        assert_eq!(
+            reworded(line, comments),
+            "To: Ada Lovelace <ada@a.example>\n"
+        );
+    }
+
+    #[test]
+    fn changed_words_are_quoted_as_they_need() {
+        let table = [
+            ("To: \"A, L\" <a@a>\n", "A, L", "Ada", "To: Ada <a@a>\n"),
+            (
+                "To: Ada <a@a>\n",
+                "Ada",
+                "L, \"A\"",
+                "To: \"L, \\\"A\\\"\" <a@a>\n",
+            ),
+            ("To: a@a (Ada)\n", "(Ada)", "(A (b))", "To: a@a (A (b))\n"),
+            (
+                "To: a@a (Ada)\n",
+                "(Ada)",
+                "x) <b@b>,(",
+                "To: a@a (x <b@b>,)\n",
+            ),
+            (
+                "To: A <a@a>\n",
+                "A",
+                "Ad\u{e4}",
+                "To: =?utf-8?B?QWTDpA==?= <a@a>\n",
+            ),
+            ("To: a@a (A\n da)\n", "(A da)", "(x\ny)", "To: a@a (xy)\n"),
+        ];
+        for (before, old, new, after) in table {
+            let change = |_: &Words, text: &str| {
+                assert_eq!(text, old);
+                Some(new.to_owned())
+            };
+            assert_eq!(reworded(before, change), after, "{before:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn no_value_makes_it_panic(value in prop::collection::vec(any::<u8>(), 0..200)) {
             for found in find(&value) {
                 prop_assert!(found.range.end <= value.len());
             }
+            for words in words(&value) {
+                prop_assert!(words.range.end <= value.len());
+            }
         }
 
         #[test]
         fn odd_punctuation_makes_no_panic(value in "[a@.<>(),;:\"\\\\\\[\\] \n]{0,60}") {
             drop(find(value.as_bytes()));
+            let line = format!("To: {}\n", value.replace('\n', ""));
+            let after = reworded(&line, |_, _| Some(String::new()));
+            // Nothing is left to be dropped, and the addresses are those that were there.
+            if !after.is_empty() {
+                prop_assert_eq!(reworded(&after, |_, _| Some(String::new())), "");
+            }
         }
     }
 }

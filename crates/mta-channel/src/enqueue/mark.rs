@@ -8,6 +8,7 @@ use super::reverse::{Moment, Reversal};
 use super::rewriting::Rewriter;
 use super::source::Source;
 use super::trace::Silent;
+use super::words::{self, End};
 use mta_config::{Channel, ChannelOption};
 use mta_envelope::address::Address;
 use mta_envelope::names::ChannelName;
@@ -56,9 +57,10 @@ pub(super) fn addresses_for(
             });
         Some(changed.unwrap_or(field))
     });
+    words::treat(context, channel, End::Destination, header);
 }
 
-fn direction(field: &Field) -> Option<Direction> {
+pub(super) fn direction(field: &Field) -> Option<Direction> {
     if FORWARD.iter().any(|name| field.is(name)) {
         Some(Direction::Forward)
     } else if BACKWARD.iter().any(|name| field.is(name)) {

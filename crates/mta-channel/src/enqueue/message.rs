@@ -14,6 +14,7 @@ use super::mark;
 use super::refusal::Refusal;
 use super::split::Group;
 use super::transaction::Transaction;
+use super::words::{self, End};
 use crate::headers::{self, Facts, Finished};
 use mta_config::ChannelOption;
 use mta_envelope::envelope::Recipient;
@@ -232,6 +233,10 @@ impl MessageWriter {
 
     fn drafts(&mut self, mut header: Header, body: &[u8]) -> Result<Vec<Draft>, Refusal> {
         self.transaction.authenticate_header(&mut header)?;
+        let transaction = &self.transaction;
+        let context = transaction.shared.context(&transaction.config);
+        let source = transaction.config.channel(&transaction.source.channel);
+        words::treat(context, source, End::Source, &mut header);
         let headers = self.headers(&header);
         // Files with the same header share a draft, and lie behind one another from here on.
         let mut groups = Vec::with_capacity(self.groups.len());

@@ -38,6 +38,7 @@ mod source;
 mod split;
 mod trace;
 mod transaction;
+mod words;
 
 pub use message::{Enqueued, MessageWriter};
 pub use refusal::Refusal;

@@ -377,3 +377,90 @@ fn the_header_tells_who_has_authenticated() {
     let found = authenticated(1, &[], resent).unwrap();
     assert!(found.contains("Resent-sender: ada@example.com"), "{found}");
 }
+
+/// What comments and display names of a header become between two channels with these options.
+fn words(source: &'static str, destination: &'static str, header: &str) -> String {
+    let world = World::with(move |config: &mut Config| {
+        let named = |(name, host, options): &(&'static str, &'static str, &'static str)| {
+            let more = match *name {
+                "tcp_intranet" => source,
+                "tcp_local" => destination,
+                _ => "",
+            };
+            (*name, *host, format!("{options} {more}"))
+        };
+        let all: Vec<(&str, &str, String)> = CHANNELS.iter().map(named).collect();
+        let all: Vec<(&str, &str, &str)> =
+            all.iter().map(|(n, h, o)| (*n, *h, o.as_str())).collect();
+        config.channels = channels(&all);
+        let comments = [
+            ("(secret*)|*", "$Y"),
+            ("(*)|*@gone.example", "no"),
+            ("(*)|*", "($0$ of$ $1)$Y"),
+        ];
+        table(config, "COMMENT_STRINGS", &comments);
+        let names = [("*,$ *|*", "$1$ $0$Y"), ("Bob|*", "$0$Y")];
+        table(config, "PERSONAL_NAMES", &names);
+    });
+    sent(&world, &["x@elsewhere.example"], header, "tcp_local")
+}
+
+const WORDS: &str = "From: \"L, Ada\" <ada@a.example> (home)\n\
+                     To: Bob <b@b.example> (secret x),\n\tx@gone.example (gone)\n\
+                     Subject: a (b) c\n\
+                     Content-Type: text/plain (plain)\n";
+
+#[test]
+fn comments_and_display_names_become_what_the_channels_want() {
+    let kept = WORDS.trim_end();
+    let mapped = "From: Ada L <ada@a.example> (home of ada@a.example)\n\
+                  To: \"b@b.example\" <b@b.example>,\n\tx@gone.example (gone)\n\
+                  Subject: a (b) c\n\
+                  Content-Type: text/plain (plain)";
+    let dropped = "From: <ada@a.example>\n\
+                   To: <b@b.example>,\n\tx@gone.example\n\
+                   Subject: a (b) c\n\
+                   Content-Type: text/plain (plain)";
+    let total = "From: \"L, Ada\" <ada@a.example>\n\
+                 To: Bob <b@b.example>,\n\tx@gone.example\n\
+                 Subject: a (b) c\n\
+                 Content-Type: text/plain";
+    let stripped = "From: L Ada <ada@a.example> (home)\n\
+                    To: Bob <b@b.example> (secret x),\n\tx@gone.example (gone)\n\
+                    Subject: a (b) c\n\
+                    Content-Type: text/plain (plain)";
+    let table = [
+        ("", "", kept),
+        ("sourcecommentinc", "personalinc", kept),
+        ("sourcecommentmap sourcepersonalmap", "", mapped),
+        ("", "commentmap personalmap", mapped),
+        ("sourcecommentomit", "personalomit", dropped),
+        ("sourcepersonalomit", "commentomit", dropped),
+        ("", "commenttotal", total),
+        ("sourcecommenttotal", "", total),
+        ("", "personalstrip commentstrip", stripped),
+        ("sourcepersonalstrip sourcecommentstrip", "", stripped),
+    ];
+    for (source, destination, expected) in table {
+        let got = words(source, destination, WORDS);
+        assert_eq!(got, expected, "{source} | {destination}");
+    }
+}
+
+#[test]
+fn each_channel_sees_its_own_words() {
+    let world = World::with(|config: &mut Config| {
+        let mut all: Vec<_> = CHANNELS.to_vec();
+        all[2].2 = "smtp single_sys logging commentomit personalomit";
+        config.channels = channels(&all);
+    });
+    let recipients = ["x@elsewhere.example", "ada@example.com"];
+    let header = "From: Ada <ada@a.example> (home)\nTo: x@x.example\n";
+    let outside = sent(&world, &recipients, header, "tcp_local");
+    assert_eq!(outside, "From: <ada@a.example>\nTo: x@x.example");
+    let inside = &world.files("ims-ms")[0].1;
+    assert!(
+        inside.contains("\nFrom: Ada <ada@a.example> (home)\n"),
+        "{inside}"
+    );
+}

@@ -20,6 +20,8 @@ pub(crate) enum Verdict {
         text: String,
         /// What a `T` record is to say, if the entry asks for one.
         record: Option<String>,
+        /// What the entry wants told to the system's log.
+        notes: Vec<String>,
     },
 }
 
@@ -31,6 +33,7 @@ pub(crate) fn ask(config: &Config, local: SocketAddr, peer: SocketAddr) -> Verdi
         PortDecision::Refuse { text, notes } => Verdict::Refused {
             text,
             record: notes.refusal_record,
+            notes: notes.syslog,
         },
     }
 }

@@ -208,11 +208,20 @@ impl Dispatcher {
         };
         let (local, peer) = (canonical(local), canonical(peer));
         let service = &mut self.services[number];
-        if let Verdict::Refused { text, record } = access::ask(&self.config, local, peer) {
+        if let Verdict::Refused {
+            text,
+            record,
+            notes,
+        } = access::ask(&self.config, local, peer)
+        {
             service.rejected += 1;
             access::refuse(stream, &text);
             self.log
                 .debug(Topic::Denials, format_args!("refused {peer}: {text}"));
+            for note in notes {
+                self.log.tell(format_args!("{note}"));
+                mta_log::syslog::notice(&note);
+            }
             let ends = (local, peer);
             self.record_refusal(number, ends, ConnectionAction::Refused, &text);
             if let Some(record) = record {

@@ -71,6 +71,9 @@ pub struct Options {
     pub remote_mta: bool,
     /// `log_queue_time`.
     pub queue_time: bool,
+    /// Bit 1 of `log_reason`, `log_diagnostics` and `log_remote_mta`: the field is part of
+    /// LOG_ACTION probes.
+    pub in_probes: InProbes,
     /// `separate_connection_log`.
     pub separate_connections: bool,
 }
@@ -93,9 +96,21 @@ impl Default for Options {
             diagnostics: true,
             remote_mta: false,
             queue_time: false,
+            in_probes: InProbes::default(),
             separate_connections: false,
         }
     }
+}
+
+/// Which fields a LOG_ACTION probe has because their options say so.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct InProbes {
+    /// `log_reason`.
+    pub reason: bool,
+    /// `log_diagnostics`.
+    pub diagnostics: bool,
+    /// `log_remote_mta`.
+    pub remote_mta: bool,
 }
 
 impl Options {
@@ -123,6 +138,11 @@ impl Options {
             diagnostics: mta.int(MtaOption::LogDiagnostics) & 1 != 0,
             remote_mta: mta.int(MtaOption::LogRemoteMta) & 1 != 0,
             queue_time: mta.flag(MtaOption::LogQueueTime),
+            in_probes: InProbes {
+                reason: mta.int(MtaOption::LogReason) & 2 != 0,
+                diagnostics: mta.int(MtaOption::LogDiagnostics) & 2 != 0,
+                remote_mta: mta.int(MtaOption::LogRemoteMta) & 2 != 0,
+            },
             separate_connections: mta.flag(MtaOption::SeparateConnectionLog),
         }
     }
@@ -145,6 +165,70 @@ impl Options {
     const fn has(&self, bit: i64) -> bool {
         self.connection & bit != 0
     }
+}
+
+/// A field that is there only if it is on.
+const fn when(on: bool, field: &str) -> Option<&str> {
+    if on { Some(field) } else { None }
+}
+
+/// The probe with which the mapping table LOG_ACTION is asked about a record:
+/// `channel|dest-channel|action-code|size|from|orig-to|to|`, and behind it the optional fields
+/// that are on, in the order of the log, each with a `|` behind it: those of the options that are
+/// on or off, and of `log_reason`, `log_diagnostics` and `log_remote_mta` those with bit 1.
+#[must_use]
+pub fn action_probe(record: &MessageRecord<'_>, options: &Options) -> String {
+    let mut action = String::from(record.action.letter());
+    record.modifiers.push(&mut action);
+    let blocks = record.blocks.to_string();
+    let flags = record
+        .notify
+        .map_or(0, |(notify, original)| notary_flags(notify, original));
+    let flags = flags.to_string();
+    let priority = priority_number(record.priority).to_string();
+    let seconds = record.queue_time.filter(|_| options.queue_time);
+    let seconds = seconds.map(|seconds| seconds.to_string());
+
+    let optional = [
+        when(options.notary, &flags),
+        when(options.filename, record.file.unwrap_or("")),
+        when(options.envelope_id, record.envelope_id),
+        when(options.message_id, record.message_id.unwrap_or("")),
+        when(options.username, record.user),
+        when(options.has(connection_bit::SYSTEM), record.source_system),
+        when(options.priority, &priority),
+        when(options.in_probes.reason, record.reason.unwrap_or("")),
+        when(
+            options.in_probes.diagnostics,
+            record.diagnostic.unwrap_or(""),
+        ),
+        when(options.in_probes.remote_mta, record.remote.unwrap_or("")),
+        when(
+            options.has(connection_bit::TRANSPORT),
+            record.transport.unwrap_or(""),
+        ),
+        when(
+            options.has(connection_bit::APPLICATION),
+            record.application.unwrap_or(""),
+        ),
+        seconds.as_deref(),
+    ];
+    let destination = record.destination.map_or("", |name| name.as_str());
+    let fields = [
+        record.source.as_str(),
+        destination,
+        &action,
+        &blocks,
+        record.sender,
+        record.original,
+        record.current,
+    ];
+    let mut probe = String::new();
+    for field in fields.into_iter().chain(optional.into_iter().flatten()) {
+        probe.extend(field.chars().filter(|c| !c.is_control()));
+        probe.push('|');
+    }
+    probe
 }
 
 /// Turns records into lines.

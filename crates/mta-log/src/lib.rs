@@ -24,5 +24,6 @@ pub mod program;
 pub mod read;
 pub mod record;
 pub mod rollover;
+pub mod syslog;
 pub mod time;
 pub mod writer;

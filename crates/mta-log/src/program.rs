@@ -90,6 +90,12 @@ impl ProgramLog {
         }
     }
 
+    /// As [`ProgramLog::write`], for what a mapping table wants told: the system's log is told too.
+    pub fn notice(&self, text: &str) {
+        self.write(text);
+        crate::syslog::notice(text);
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         // A panic between two statements leaves nothing half done here.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

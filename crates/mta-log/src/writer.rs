@@ -5,8 +5,9 @@
 //! most once a second whether its file still has the name, and opens the new one if not.
 
 use crate::layout::{Layout, MAX_LINE, Options};
-use crate::record::Record;
+use crate::record::{MessageRecord, Record};
 use jiff::tz::TimeZone;
+use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
@@ -26,10 +27,17 @@ pub struct LogError {
     source: io::Error,
 }
 
+/// Somebody who is shown every record about a message that goes into the log.
+pub trait Observer: fmt::Debug + Send + Sync {
+    /// Looks at a record.
+    fn observe(&self, record: &MessageRecord<'_>, options: &Options);
+}
+
 /// The transaction log of one process; shared by its threads.
 #[derive(Debug)]
 pub struct Writer {
     layout: Layout,
+    observer: Option<Box<dyn Observer>>,
     messages: Mutex<Appender>,
     connections: Option<Mutex<Appender>>,
 }
@@ -45,7 +53,15 @@ impl Writer {
             layout: Layout::new(options, TimeZone::system(), std::process::id()),
             messages: Mutex::new(Appender::new(log_dir.join("mail.log_current"))),
             connections,
+            observer: None,
         }
+    }
+
+    /// The same, with somebody who looks at the records about messages.
+    #[must_use]
+    pub fn observed(mut self, observer: Box<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
     }
 
     /// The options it follows.
@@ -68,6 +84,13 @@ impl Writer {
     /// # Errors
     /// [`LogError`] when a line could not be written as a whole.
     pub fn write_all(&self, records: &[Record<'_>]) -> Result<(), LogError> {
+        if let Some(observer) = &self.observer {
+            for record in records {
+                if let Record::Message(record) = record {
+                    observer.observe(record, self.options());
+                }
+            }
+        }
         let mut lines = String::with_capacity(256 * records.len().min(64));
         for (at, record) in records.iter().enumerate() {
             let start = lines.len();

@@ -69,7 +69,7 @@ pub(super) fn sender(
     let decision = asked(context, AccessTable::From, &probe, trace);
     let named = given.map_or("<>", Address::as_str);
     if let Some(refusal) = &decision.refused {
-        return Err(refused(refusal, named));
+        return Err(refused(refusal, named).telling(decision.syslog));
     }
     supported(&decision, named)?;
     let limits = decision.limits.as_deref().unwrap_or_default();
@@ -127,7 +127,8 @@ pub(super) fn recipient(
         let decision = asked(context, table, &probe, trace);
         effects.notes.extend(decision.syslog.iter().cloned());
         if let Some(refusal) = &decision.refused {
-            return Err(refused(refusal, question.recipient));
+            let notes = std::mem::take(&mut effects.notes);
+            return Err(refused(refusal, question.recipient).telling(notes));
         }
         supported(&decision, question.recipient)?;
         if decision.hold {

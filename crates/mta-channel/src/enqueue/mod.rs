@@ -26,6 +26,7 @@ mod fault;
 mod forward;
 mod hints;
 mod lists;
+mod log_action;
 mod mark;
 mod message;
 mod originator;
@@ -52,6 +53,7 @@ pub use transaction::{Accepted, Transaction, source_limit};
 
 use hints::Hints;
 use jiff::Timestamp;
+use log_action::LogAction;
 use mta_config::database::Databases;
 use mta_config::{ChannelOption, Config, MtaOption, ServerRoot};
 use mta_directory::{Directory, Fault as DirectoryFault};
@@ -64,7 +66,7 @@ use mta_log::writer::Writer;
 use mta_queue::Queue;
 use room::Room;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 /// What the Job Controller is told of a file that lies in the queue.
@@ -165,8 +167,9 @@ impl Enqueuer {
         };
         let directory = Directory::open(&root.directory(), &config.default_domain, report);
         Ok(Self {
-            shared: Arc::new(Shared {
-                log: Writer::new(&root.log(), log_options(&config)),
+            shared: Arc::new_cyclic(|shared| Shared {
+                log: Writer::new(&root.log(), mta_log::layout::Options::of(&config))
+                    .observed(Box::new(LogAction(Weak::clone(shared)))),
                 config: RwLock::new(config),
                 queue,
                 directory,
@@ -310,6 +313,13 @@ impl Shared {
         self.program_log.write(text);
     }
 
+    /// What access tables want told.
+    fn tell(&self, notes: &[String]) {
+        for note in notes {
+            self.program_log.notice(note);
+        }
+    }
+
     fn hints(&self) -> &Hints {
         self.hints
             .get_or_init(|| Hints::start(self.config_dir.clone(), &self.program))
@@ -323,34 +333,6 @@ impl Shared {
             .text(MtaOption::IdDomain)
             .unwrap_or_else(|| config.local_host());
         format!("{}@{host}", self.ids.next(seconds))
-    }
-}
-
-/// What the `log_*` options of a configuration ask of the transaction log.
-#[must_use]
-pub fn log_options(config: &Config) -> mta_log::layout::Options {
-    let mta = &config.mta;
-    mta_log::layout::Options {
-        format: mta.int(MtaOption::LogFormat),
-        connection: mta.int(MtaOption::LogConnection),
-        node: mta
-            .flag(MtaOption::LogNode)
-            .then(|| config.hostname.clone()),
-        process: mta.flag(MtaOption::LogProcess),
-        notary: mta.flag(MtaOption::LogNotary),
-        filename: mta.flag(MtaOption::LogFilename),
-        envelope_id: mta.flag(MtaOption::LogEnvelopeId),
-        message_id: mta.flag(MtaOption::LogMessageId),
-        username: mta.flag(MtaOption::LogUsername),
-        priority: mta.flag(MtaOption::LogPriority),
-        local_host: mta
-            .flag(MtaOption::LogLocal)
-            .then(|| config.local_host().to_owned()),
-        reason: mta.int(MtaOption::LogReason) & 1 != 0,
-        diagnostics: mta.int(MtaOption::LogDiagnostics) & 1 != 0,
-        remote_mta: mta.int(MtaOption::LogRemoteMta) & 1 != 0,
-        queue_time: mta.flag(MtaOption::LogQueueTime),
-        separate_connections: mta.flag(MtaOption::SeparateConnectionLog),
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Refusal {
     /// An access table said so, by what it knew of the connection. Nobody who knows less may ask
     /// again in the hope of a better answer.
     pub by_table: bool,
+    /// What access tables want told to the system's log with it.
+    pub notes: Vec<String>,
 }
 
 impl Refusal {
@@ -33,6 +35,7 @@ impl Refusal {
             text: text.into(),
             close: false,
             by_table: false,
+            notes: Vec::new(),
         }
     }
 
@@ -40,6 +43,13 @@ impl Refusal {
     #[must_use]
     pub(super) const fn by_table(mut self) -> Self {
         self.by_table = true;
+        self
+    }
+
+    /// Same refusal, with what is to be told.
+    #[must_use]
+    pub(super) fn telling(mut self, notes: Vec<String>) -> Self {
+        self.notes = notes;
         self
     }
 

@@ -107,7 +107,8 @@ impl Transaction {
             delay: Duration::ZERO,
             config: Arc::clone(&config),
         };
-        let effects = access::sender(context, source, transaction.sender.as_ref(), sender, trace)?;
+        let effects = access::sender(context, source, transaction.sender.as_ref(), sender, trace);
+        let effects = effects.inspect_err(|refusal| transaction.shared.tell(&refusal.notes))?;
         transaction.held = effects.held;
         transaction.delay = effects.delay;
         transaction.headers = effects.headers;
@@ -117,9 +118,7 @@ impl Transaction {
             .blocks
             .map(|blocks| blocks.saturating_mul(config.block_size()));
         transaction.size_limit = smaller(transaction.size_limit, blocks);
-        for note in &effects.notes {
-            transaction.shared.trouble(note);
-        }
+        transaction.shared.tell(&effects.notes);
         if let Some(replaced) = effects.sender {
             transaction.sender = replaced;
         }
@@ -177,7 +176,10 @@ impl Transaction {
         self.offered += 1;
         match resolve(context, &question, trace) {
             Ok(resolution) => Ok(self.accept(resolution, params, trace)),
-            Err(refusal) => self.accept_refused(address, params, refusal, trace),
+            Err(refusal) => {
+                self.shared.tell(&refusal.notes);
+                self.accept_refused(address, params, refusal, trace)
+            }
         }
     }
 
@@ -199,9 +201,7 @@ impl Transaction {
         };
         self.size_limit = smaller(self.size_limit, resolution.size_limit);
         self.line_limit = smaller(self.line_limit, resolution.line_limit);
-        for note in &resolution.effects.notes {
-            self.shared.trouble(note);
-        }
+        self.shared.tell(&resolution.effects.notes);
         for line in resolution.effects.headers {
             if !self.headers.contains(&line) {
                 self.headers.push(line);

@@ -286,3 +286,62 @@ proptest! {
         prop_assert!(!body.chars().any(char::is_control));
     }
 }
+
+#[test]
+fn probes_of_log_action_have_the_fields_that_are_on_in_the_order_of_the_log() {
+    let (source, destination) = (channel("tcp_local"), channel("ims-ms"));
+    let record = MessageRecord {
+        destination: Some(&destination),
+        modifiers: Modifiers {
+            esmtp: true,
+            ..Modifiers::default()
+        },
+        blocks: 3,
+        sender: "ada@example.org",
+        original: "rfc822;bob@example.com",
+        current: "bob@ims-ms-daemon",
+        file: Some("/q/ZZ.00"),
+        envelope_id: "0T@x",
+        message_id: Some("<m@x>"),
+        reason: Some("not\nhere"),
+        diagnostic: Some("550 no"),
+        transport: Some("TCP|a|25|b|1"),
+        queue_time: Some(7),
+        ..MessageRecord::new(at("2026-11-23T09:14:02.31"), &source, Action::Enqueued)
+    };
+    let always = "tcp_local|ims-ms|EE|3|ada@example.org|rfc822;bob@example.com|bob@ims-ms-daemon|";
+    let none = Options::default();
+    assert_eq!(action_probe(&record, &none), always);
+    let some = Options {
+        message_id: true,
+        filename: true,
+        ..Options::default()
+    };
+    let probe = format!("{always}/q/ZZ.00|<m@x>|");
+    assert_eq!(action_probe(&record, &some), probe);
+    let all = Options {
+        notary: true,
+        connection: 1 | 32 | 64,
+        priority: true,
+        username: true,
+        envelope_id: true,
+        queue_time: true,
+        in_probes: InProbes {
+            reason: true,
+            diagnostics: true,
+            remote_mta: true,
+        },
+        ..some
+    };
+    let probe = format!("{always}0|/q/ZZ.00|0T@x|<m@x>|||3|nothere|550 no||TCP|a|25|b|1||7|");
+    assert_eq!(action_probe(&record, &all), probe);
+    let bits = |value: i64| {
+        let mut config = mta_config::MtaOptions::default();
+        config.set(
+            MtaOption::LogReason,
+            mta_config::value::Value::Integer(value),
+        );
+        config.int(MtaOption::LogReason) & 2 != 0
+    };
+    assert!(bits(2) && bits(3) && !bits(1));
+}

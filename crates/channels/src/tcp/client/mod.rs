@@ -32,7 +32,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use mta_channel::dequeue::{Deliverer, JobThread, MasterError, run_master};
-use mta_channel::enqueue::log_options;
 use mta_config::channel::Channel;
 use mta_config::{Config, ServerRoot};
 use mta_envelope::names::ChannelName;
@@ -92,7 +91,7 @@ impl Shared {
             settings,
             connector: Connector::opportunistic()?,
             cache: HostCache::default(),
-            writer: Writer::new(&root.log(), log_options(config)),
+            writer: Writer::new(&root.log(), mta_log::layout::Options::of(config)),
             folder: root.tmp(),
             own_xloop: loop_digits(config, root),
         })

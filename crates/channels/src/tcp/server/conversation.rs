@@ -172,7 +172,7 @@ impl Conversation {
         let decision = port_access(&self.config, &probe, false);
         let (PortDecision::Accept { notes, .. } | PortDecision::Refuse { notes, .. }) = &decision;
         for line in &notes.syslog {
-            self.enqueuer.program_log().write(line);
+            self.enqueuer.program_log().notice(line);
         }
         let wants_site_text = self.config.mta.int(MtaOption::LogConnection) & SITE_TEXT != 0;
         self.site_text = notes.close_record.clone().filter(|_| wants_site_text);

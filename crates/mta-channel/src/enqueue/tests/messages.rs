@@ -535,3 +535,62 @@ fn a_queue_that_cannot_be_written_is_a_temporary_refusal() {
         (451, "4.3.0")
     );
 }
+
+#[test]
+fn what_tables_want_told_is_told_with_a_refusal_too() {
+    let world = World::with(|config| {
+        let table = |config: &mut mta_config::Config, name: &str, entries: &[(&str, &str)]| {
+            let entries: Vec<Entry<'_>> = entries.iter().map(|(p, t)| Entry::new(p, t)).collect();
+            config.mappings.insert(name, &entries).unwrap();
+        };
+        let from = [(
+            "*|bad@elsewhere.example|*",
+            "$<$>$Nseen$ bad|refused$ bad|go$ away",
+        )];
+        table(config, "FROM_ACCESS", &from);
+        let mail = [
+            ("*|ada@example.com", "$<$Yto$ ada"),
+            ("*|eve@hosted.example", "$<$>$Nto$ eve|not$ eve|go$ away"),
+        ];
+        table(config, "ORIG_MAIL_ACCESS", &mail);
+        let actions = [
+            ("tcp_local|ims-ms|$_*|$_*|$_*|$_*|*", "$<in$ for$ $3"),
+            ("tcp_local|*|J*", "$<turned$ away"),
+        ];
+        table(config, "LOG_ACTION", &actions);
+    });
+    let source = std::sync::Arc::new(network("tcp_local"));
+    let sender = Address::parse("bad@elsewhere.example").unwrap();
+    let begun = world
+        .enqueuer
+        .begin(&source, Some(&sender), MailParams::default(), now());
+    assert_eq!(begun.unwrap_err().text, "go away: bad@elsewhere.example");
+    let mut transaction = world.begin("tcp_local", "x@elsewhere.example");
+    let refused = transaction.recipient("eve@hosted.example", &RcptParams::default());
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.text, "go away: eve@hosted.example");
+    transaction.record_rejection("eve@hosted.example", &RcptParams::default(), &refused);
+    transaction
+        .recipient("ada@example.com", &RcptParams::default())
+        .unwrap();
+    let mut writer = transaction.message().unwrap();
+    writer.write(b"Subject: x\n\n");
+    writer.finish().unwrap();
+    let log = std::fs::read_to_string(world.enqueuer.program_log().path()).unwrap();
+    let told: Vec<&str> = log
+        .lines()
+        .filter_map(|line| line.split(": ").nth(1))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "seen bad",
+            "refused bad",
+            "to eve",
+            "not eve",
+            "turned away",
+            "to ada",
+            "in for rfc822;ada@example.com"
+        ]
+    );
+}

@@ -6,7 +6,7 @@
 use std::io::Write;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
-use mta_access::port::{PortDecision, PortProbe, port_access};
+use mta_access::port::{PortDecision, PortProbe, port_access_at_once};
 use mta_config::config::Config;
 
 /// What to do with a connection.
@@ -28,9 +28,9 @@ pub(crate) enum Verdict {
 /// Asks PORT_ACCESS about a connection.
 pub(crate) fn ask(config: &Config, local: SocketAddr, peer: SocketAddr) -> Verdict {
     let probe = PortProbe { local, peer };
-    match port_access(config, &probe, true) {
-        PortDecision::Accept { .. } => Verdict::Welcome,
-        PortDecision::Refuse { text, notes } => Verdict::Refused {
+    match port_access_at_once(config, &probe) {
+        None | Some(PortDecision::Accept { .. }) => Verdict::Welcome,
+        Some(PortDecision::Refuse { text, notes }) => Verdict::Refused {
             text,
             record: notes.refusal_record,
             notes: notes.syslog,

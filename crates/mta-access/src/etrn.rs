@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::arguments::{any, is_incomplete};
-use mta_mapping::{Input, NoCallouts, Silent, Tables};
+use mta_mapping::{Callouts, Input, Silent, Tables};
 
 /// What ETRN_ACCESS says of an ETRN.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,13 +17,18 @@ pub enum EtrnDecision {
 /// Asks ETRN_ACCESS with `client-ip|argument`; mapped IPv4 is folded. Without the table, and when
 /// nothing matches, the argument is honoured as it was given.
 #[must_use]
-pub fn etrn_access(mappings: &Tables, client: IpAddr, argument: &str) -> EtrnDecision {
+pub fn etrn_access(
+    mappings: &Tables,
+    client: IpAddr,
+    argument: &str,
+    callouts: &dyn Callouts,
+) -> EtrnDecision {
     const TABLE: &str = "ETRN_ACCESS";
     if mappings.get(TABLE).is_none() {
         return EtrnDecision::Honour(argument.to_owned());
     }
     let text = format!("{}|{argument}", client.to_canonical());
-    let mapped = mappings.map(TABLE, &Input::of(&text), &NoCallouts, &mut Silent);
+    let mapped = mappings.map(TABLE, &Input::of(&text), callouts, &mut Silent);
     if is_incomplete(&mapped) {
         return EtrnDecision::Refuse(String::new());
     }
@@ -40,7 +45,7 @@ pub fn etrn_access(mappings: &Tables, client: IpAddr, argument: &str) -> EtrnDec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mta_mapping::Entry;
+    use mta_mapping::{Entry, NoCallouts};
 
     #[test]
     fn flags_decide() {
@@ -55,7 +60,7 @@ mod tests {
         tables.insert("ETRN_ACCESS", &entries).unwrap();
         let ask = |client: &str, argument: &str| {
             let client = client.parse().unwrap();
-            etrn_access(&tables, client, argument)
+            etrn_access(&tables, client, argument, &NoCallouts)
         };
         let honour = |argument: &str| EtrnDecision::Honour(argument.to_owned());
         let refuse = |text: &str| EtrnDecision::Refuse(text.to_owned());
@@ -72,7 +77,7 @@ mod tests {
             assert_eq!(ask(client, argument), expected, "{client} {argument}");
         }
         let none = Tables::default();
-        let answer = etrn_access(&none, [192, 0, 2, 3].into(), "x");
+        let answer = etrn_access(&none, [192, 0, 2, 3].into(), "x", &NoCallouts);
         assert_eq!(answer, honour("x"));
     }
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use mta_envelope::names::ChannelName;
-use mta_mapping::{Input, NoCallouts, Silent, Tables};
+use mta_mapping::{Callouts, Input, Silent, Tables};
 
 /// A connection that is about to be opened.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +40,11 @@ pub enum OutgoingDecision {
 /// when the output of `$A` is no address. An address about which the table cannot be read is
 /// passed over.
 #[must_use]
-pub fn ip_access(mappings: &Tables, probe: &OutgoingProbe<'_>) -> OutgoingDecision {
+pub fn ip_access(
+    mappings: &Tables,
+    probe: &OutgoingProbe<'_>,
+    callouts: &dyn Callouts,
+) -> OutgoingDecision {
     let text = format!(
         "{}|{}|{}|{}|{}",
         probe.channel,
@@ -49,7 +53,7 @@ pub fn ip_access(mappings: &Tables, probe: &OutgoingProbe<'_>) -> OutgoingDecisi
         probe.address.to_canonical(),
         probe.host
     );
-    let mapped = mappings.map("IP_ACCESS", &Input::of(&text), &NoCallouts, &mut Silent);
+    let mapped = mappings.map("IP_ACCESS", &Input::of(&text), callouts, &mut Silent);
     if mapped.flags.contains('N') {
         return OutgoingDecision::Reject {
             text: mapped.output,
@@ -68,7 +72,7 @@ pub fn ip_access(mappings: &Tables, probe: &OutgoingProbe<'_>) -> OutgoingDecisi
 
 #[cfg(test)]
 mod tests {
-    use mta_mapping::Entry;
+    use mta_mapping::{Entry, NoCallouts};
 
     use super::*;
 
@@ -96,7 +100,7 @@ mod tests {
                 address: address.parse().unwrap(),
                 host: "mx.example.com",
             };
-            ip_access(&tables, &probe)
+            ip_access(&tables, &probe, &NoCallouts)
         };
         let reject = OutgoingDecision::Reject {
             text: "Not there".into(),

@@ -5,7 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::arguments::{Dealt, Taker, any, is_incomplete, one, refusing};
 use mta_config::config::Config;
-use mta_mapping::{Callouts, Flags, Input, Mapped, NoCallouts, Silent, Tables, Trace};
+use mta_mapping::{
+    Callouts, Flags, Input, Mapped, NoCallouts, Silent, Tables, TemporaryFailure, Trace,
+};
+use std::cell::Cell;
 
 /// The text of a refusal that brings none of its own.
 pub const DENIED: &str = "500 5.7.1 access denied";
@@ -75,13 +78,57 @@ pub struct Notes {
     pub close_record: Option<String>,
 }
 
-/// Asks PORT_ACCESS. `by_dispatcher` sets the input flag `A`.
+/// Asks PORT_ACCESS for the Dispatcher (input flag `A`), which waits for nobody: nothing if an
+/// entry calls out to a database, the directory, a sequence file or chance. The server process
+/// asks then.
 #[must_use]
-pub fn port_access(config: &Config, probe: &PortProbe, by_dispatcher: bool) -> PortDecision {
-    ask_port(config, probe, by_dispatcher, &NoCallouts, &mut Silent)
+pub fn port_access_at_once(config: &Config, probe: &PortProbe) -> Option<PortDecision> {
+    at_once(&config.mappings, probe)
 }
 
-/// As [`port_access`], with call-outs answered and each step told.
+fn at_once(tables: &Tables, probe: &PortProbe) -> Option<PortDecision> {
+    let later = Later(Cell::new(false));
+    let decision = ask_tables(tables, probe, true, &later, &mut Silent);
+    (!later.0.get()).then_some(decision)
+}
+
+/// Answers nothing, and remembers that it was asked.
+struct Later(Cell<bool>);
+
+impl Later {
+    fn not_now<T>(&self) -> Result<T, TemporaryFailure> {
+        self.0.set(true);
+        Err(TemporaryFailure)
+    }
+}
+
+impl Callouts for Later {
+    fn database(&self, _: &str) -> Result<Option<String>, TemporaryFailure> {
+        self.not_now()
+    }
+
+    fn domain_attribute(&self, _: &str, _: &str) -> Result<Option<String>, TemporaryFailure> {
+        self.not_now()
+    }
+
+    fn url(&self, _: &str) -> Result<Option<String>, TemporaryFailure> {
+        self.not_now()
+    }
+
+    fn routine(&self, _: &str, _: &str, _: &str) -> Result<Option<String>, TemporaryFailure> {
+        self.not_now()
+    }
+
+    fn sequence(&self, _: &str) -> Option<u64> {
+        self.not_now::<u64>().ok()
+    }
+
+    fn chance(&self, _: f64) -> bool {
+        self.not_now::<bool>().unwrap_or(false)
+    }
+}
+
+/// Asks PORT_ACCESS; `by_dispatcher` sets the input flag `A`.
 pub fn ask_port(
     config: &Config,
     probe: &PortProbe,
@@ -226,6 +273,33 @@ mod tests {
             peer: "[2001:db8::1]:9".parse().unwrap(),
         };
         assert_eq!(probe.text(), "TCP|::1|587|2001:db8::1|9");
+    }
+
+    #[test]
+    fn the_dispatcher_leaves_call_outs_to_the_server() {
+        let probe = PortProbe {
+            local: "192.0.2.1:25".parse().unwrap(),
+            peer: "198.51.100.7:40123".parse().unwrap(),
+        };
+        let refused = |template: &str| {
+            let tables = tables(&[(template, "$N500$ no"), ("*", "$Y")]);
+            let decision = at_once(&tables, &probe);
+            decision.map(|decision| matches!(decision, PortDecision::Refuse { .. }))
+        };
+        assert_eq!(refused("TCP|*|25|*|*"), Some(true));
+        assert_eq!(refused("TCP|*|26|*|*"), Some(false));
+        for call in [
+            "${$2}",
+            "$]ldap:///?x[",
+            "$}a,b{",
+            "$#/f#",
+            "$?50?",
+            "$[i,r,a]",
+        ] {
+            let called = format!("$C{call}$Y$E");
+            let tables = tables(&[("*|*|*|*|*", &called), ("*", "$N500$ no")]);
+            assert_eq!(at_once(&tables, &probe), None, "{call}");
+        }
     }
 
     #[test]

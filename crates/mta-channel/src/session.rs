@@ -8,8 +8,7 @@ use crate::enqueue::Refusal;
 use mta_access::auth::AuthProbe;
 use mta_config::{Channel, ChannelOption, Config, MtaOption};
 use mta_envelope::status::Status;
-use mta_mapping::{NoCallouts, Silent};
-use std::net::IpAddr;
+use mta_mapping::{Callouts, Silent};
 
 /// The numbers that bound a session; those of the option file and the disconnect limits belong
 /// to the initial channel, the others follow each switch.
@@ -334,20 +333,10 @@ fn disconnecting(what: &str) -> Refusal {
 /// The refusal before any exchange begins.
 pub fn auth_access(
     config: &Config,
-    mechanism: &str,
-    client: Option<IpAddr>,
-    tls: bool,
+    probe: &AuthProbe<'_>,
+    callouts: &dyn Callouts,
 ) -> Result<(), Refusal> {
-    let Some(client) = client else {
-        return Ok(());
-    };
-    let probe = AuthProbe {
-        mechanism,
-        client,
-        user: "",
-        tls,
-    };
-    let asked = mta_access::auth::auth_access(&config.mappings, &probe, &NoCallouts, &mut Silent);
+    let asked = mta_access::auth::auth_access(&config.mappings, probe, callouts, &mut Silent);
     let Err(text) = asked else {
         return Ok(());
     };

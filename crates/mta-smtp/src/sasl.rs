@@ -122,6 +122,19 @@ impl Exchange {
     }
 }
 
+/// The user that an initial response names, before anything is checked; empty if there is no
+/// such response or it cannot be read.
+#[must_use]
+pub fn claimed_user(mechanism: Mechanism, initial: Option<&str>) -> String {
+    let Some(text) = initial.and_then(decode) else {
+        return String::new();
+    };
+    match mechanism {
+        Mechanism::Plain => plain(&text).map_or_else(String::new, |named| named.user),
+        Mechanism::Login => text,
+    }
+}
+
 fn decode(line: &str) -> Option<String> {
     String::from_utf8(STANDARD.decode(line).ok()?).ok()
 }
@@ -148,6 +161,21 @@ pub fn plain_response(user: &str, password: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_initial_response_names_its_user() {
+        let plain = STANDARD.encode("z\0ada\0secret");
+        let login = STANDARD.encode("ada");
+        for (mechanism, initial, user) in [
+            (Mechanism::Plain, Some(plain.as_str()), "ada"),
+            (Mechanism::Login, Some(login.as_str()), "ada"),
+            (Mechanism::Login, None, ""),
+            (Mechanism::Plain, Some("="), ""),
+            (Mechanism::Plain, Some("nonsense"), ""),
+        ] {
+            assert_eq!(claimed_user(mechanism, initial), user, "{initial:?}");
+        }
+    }
 
     #[test]
     fn plain_needs_three_parts_and_a_user() {

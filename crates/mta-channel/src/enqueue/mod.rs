@@ -51,6 +51,7 @@ pub use source::{Checked, MailParams, Peer, Protocol, RcptParams, ReverseName, S
 pub use trace::{Silent, Step, Trace};
 pub use transaction::{Accepted, Transaction, source_limit};
 
+use crate::lookups::Lookups;
 use hints::Hints;
 use jiff::Timestamp;
 use log_action::LogAction;
@@ -235,6 +236,12 @@ impl Enqueuer {
     #[must_use]
     pub fn databases(&self) -> &Databases {
         &self.shared.databases
+    }
+
+    /// What answers the call-outs of templates under a configuration.
+    #[must_use]
+    pub fn lookups<'a>(&'a self, config: &'a Config) -> Lookups<'a> {
+        self.shared.context(config).lookups()
     }
 
     /// The transaction log of this process.

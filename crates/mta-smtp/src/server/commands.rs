@@ -142,7 +142,8 @@ impl Session {
             let text = "Unrecognized authentication mechanism.";
             return Answer::Bad(Reply::new(504, (5, 5, 4), text));
         };
-        if let Err(refusal) = policy.auth_begin(mechanism) {
+        let user = sasl::claimed_user(mechanism, initial);
+        if let Err(refusal) = policy.auth_begin(mechanism, &user) {
             return refusal.into();
         }
         let (exchange, progress) = sasl::Exchange::begin(mechanism, initial);

@@ -105,8 +105,9 @@ pub trait Policy {
     /// The handshake succeeded; everything learned before (HELO, sender) is forgotten.
     fn tls_started(&mut self, tls: &Negotiated);
 
-    /// AUTH with a known and offered mechanism, before any exchange (AUTH_ACCESS).
-    fn auth_begin(&mut self, mechanism: Mechanism) -> Result<(), Refusal>;
+    /// AUTH with a known and offered mechanism, before any exchange (AUTH_ACCESS); `user` is
+    /// whom an initial response names, or empty.
+    fn auth_begin(&mut self, mechanism: Mechanism, user: &str) -> Result<(), Refusal>;
 
     /// Are these credentials right? Use [`Refusal::bad_credentials`] for no.
     fn authenticate(

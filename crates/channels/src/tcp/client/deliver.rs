@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mta_channel::dequeue::{DebugLog, Deliverer, Dialect, Message};
+use mta_channel::enqueue::Enqueuer;
 use mta_envelope::address::Address;
 use mta_envelope::envelope::Recipient;
 use mta_envelope::status::{Outcome, Report, Status};
 use mta_envelope::unique;
 use mta_log::record::Modifiers;
+use mta_mapping::{Callouts, NoCallouts};
 use mta_smtp::client::{Letter, LetterRecipient};
 use mta_smtp::drive::client::{Times, Transferred};
 
@@ -29,6 +31,8 @@ pub(super) struct TcpClient {
     number: u32,
     debug: DebugLog,
     session: Option<Session>,
+    /// Who answers the call-outs of IP_ACCESS, if there is somebody.
+    enqueuer: Option<Enqueuer>,
 }
 
 /// Recipients of one message that go to one destination.
@@ -69,7 +73,14 @@ impl TcpClient {
             number,
             debug,
             session: None,
+            enqueuer: None,
         }
+    }
+
+    /// The same, with somebody who answers the call-outs of IP_ACCESS.
+    pub(super) fn asking(mut self, enqueuer: Enqueuer) -> Self {
+        self.enqueuer = Some(enqueuer);
+        self
     }
 
     /// Our own XLOOP value.
@@ -166,7 +177,13 @@ impl TcpClient {
                 }
             })?;
         let began = Instant::now();
-        match self.opener().open(destination, &hosts) {
+        let lookups = self.enqueuer.as_ref();
+        let lookups = lookups.map(|enqueuer| enqueuer.lookups(&shared.config));
+        let callouts: &dyn Callouts = match &lookups {
+            Some(lookups) => lookups,
+            None => &NoCallouts,
+        };
+        match self.opener(callouts).open(destination, &hosts) {
             Ok(session) => {
                 shared.cache.succeeded(destination);
                 self.session = Some(session);
@@ -234,13 +251,14 @@ impl TcpClient {
         let spoken = session.modifiers(false);
         let transcript = session.connection.take_transcript();
         session.connection.quit(QUIT_TIME);
-        let opener = self.opener();
+        let opener = self.opener(&NoCallouts);
         opener.tell(transcript);
         opener.log.closed(&session.ends, Some(spoken), why);
     }
 
-    fn opener(&self) -> Opener<'_> {
+    fn opener<'a>(&'a self, callouts: &'a dyn Callouts) -> Opener<'a> {
         Opener {
+            callouts,
             config: &self.shared.config,
             channel: &self.shared.channel,
             settings: &self.shared.settings,

@@ -113,11 +113,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Error> {
     setup.threads = shared.settings.threads;
     let make = |thread: &JobThread| -> Box<dyn Deliverer> {
         let number = u32::from(thread.number) + 1;
-        Box::new(TcpClient::new(
-            Arc::clone(&shared),
-            number,
-            thread.debug.clone(),
-        ))
+        let client = TcpClient::new(Arc::clone(&shared), number, thread.debug.clone());
+        Box::new(client.asking(thread.enqueuer.clone()))
     };
     run_master(&setup, &make).map_err(master::Error::from)?;
     Ok(())

@@ -9,6 +9,7 @@ use mta_config::Config;
 use mta_dns::route::Exchange;
 use mta_envelope::names::ChannelName;
 use mta_envelope::status::{Report, Status};
+use mta_mapping::Callouts;
 use mta_smtp::client::{AuthUse, EhloUse, Manners, OpeningError, TlsUse};
 use mta_smtp::drive::client::{Connection, ConnectionError, Failed, Times};
 use mta_smtp::tls::Connector;
@@ -52,6 +53,8 @@ pub(super) enum NoSession {
 
 /// What is needed to open connections for a channel.
 pub(super) struct Opener<'a> {
+    /// What answers the call-outs of IP_ACCESS.
+    pub(super) callouts: &'a dyn Callouts,
     /// The whole configuration, for IP_ACCESS.
     pub(super) config: &'a Config,
     /// The channel.
@@ -155,7 +158,7 @@ impl Opener<'_> {
         probe: &OutgoingProbe<'_>,
         until: Instant,
     ) -> Result<Session, Fault> {
-        let address = match ip_access(&self.config.mappings, probe) {
+        let address = match ip_access(&self.config.mappings, probe, self.callouts) {
             OutgoingDecision::Connect => probe.address,
             OutgoingDecision::Instead(address) => address,
             OutgoingDecision::Skip => {

@@ -5,7 +5,7 @@ use super::debug::Lines;
 use super::process::Server;
 use super::wording::{port_refusal, said};
 use super::{names, records, switching};
-use mta_access::port::{PortDecision, PortProbe, port_access};
+use mta_access::port::{PortDecision, PortProbe, ask_port};
 use mta_channel::enqueue::{
     Context, Enqueuer, MailParams, MessageWriter, Peer, Protocol, RcptParams, ReverseName, Source,
     Transaction,
@@ -16,6 +16,7 @@ use mta_envelope::names::ChannelName;
 use mta_envelope::status::Status;
 use mta_ipc::handover::Arrival;
 use mta_log::record::ConnectionAction;
+use mta_mapping::Silent;
 use mta_smtp::command::{Body, Mail, Rcpt};
 use mta_smtp::data::{DataSummary, LongLines};
 use mta_smtp::reply::{Refusal, Reply};
@@ -169,7 +170,8 @@ impl Conversation {
             local: peer.local,
             peer: peer.remote,
         };
-        let decision = port_access(&self.config, &probe, false);
+        let lookups = self.enqueuer.lookups(&self.config);
+        let decision = ask_port(&self.config, &probe, false, &lookups, &mut Silent);
         let (PortDecision::Accept { notes, .. } | PortDecision::Refuse { notes, .. }) = &decision;
         for line in &notes.syslog {
             self.enqueuer.program_log().notice(line);

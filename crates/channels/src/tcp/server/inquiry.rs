@@ -118,7 +118,7 @@ pub(super) fn etrn(context: Context<'_>, server: &Server, source: &Source, targe
     let mappings = &context.config.mappings;
     let decision = source.peer.as_ref().map(|peer| {
         let client = peer.remote.ip();
-        etrn_access(mappings, client, target)
+        etrn_access(mappings, client, target, &context.lookups())
     });
     let target = match decision {
         None => target,

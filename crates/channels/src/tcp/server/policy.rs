@@ -4,8 +4,9 @@ use super::certificate::Certificate;
 use super::conversation::{Conversation, no_transaction};
 use super::wording::{ending, said};
 use super::{inquiry, records, switching};
+use mta_access::auth::AuthProbe;
 use mta_channel::enqueue::source_limit;
-use mta_channel::session::{self};
+use mta_channel::session;
 use mta_config::{ChannelOption, MtaOption};
 use mta_envelope::status::Status;
 use mta_log::record::ConnectionAction;
@@ -144,11 +145,18 @@ impl Policy for Conversation {
         self.switch_by_tls();
     }
 
-    fn auth_begin(&mut self, mechanism: Mechanism) -> Result<(), Refusal> {
-        let address = self.source.peer.as_ref().map(|peer| peer.remote.ip());
-        let checked =
-            session::auth_access(&self.config, mechanism.name(), address, self.security.tls);
-        checked.map_err(said)
+    fn auth_begin(&mut self, mechanism: Mechanism, user: &str) -> Result<(), Refusal> {
+        let Some(peer) = &self.source.peer else {
+            return Ok(());
+        };
+        let probe = AuthProbe {
+            mechanism: mechanism.name(),
+            client: peer.remote.ip(),
+            user,
+            tls: self.security.tls,
+        };
+        let lookups = self.enqueuer.lookups(&self.config);
+        session::auth_access(&self.config, &probe, &lookups).map_err(said)
     }
 
     fn authenticate(

@@ -114,7 +114,7 @@ impl Policy for TestPolicy {
         self.tell("tls".into());
     }
 
-    fn auth_begin(&mut self, _mechanism: Mechanism) -> Result<(), Refusal> {
+    fn auth_begin(&mut self, _mechanism: Mechanism, _user: &str) -> Result<(), Refusal> {
         Ok(())
     }
 

@@ -13,6 +13,7 @@
 pub mod address;
 pub mod arguments;
 pub mod auth;
+pub mod dequeue;
 pub mod etrn;
 pub mod outgoing;
 pub mod port;

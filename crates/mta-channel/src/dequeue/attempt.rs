@@ -11,8 +11,10 @@
 use std::any::Any;
 use std::io::{self, BufRead, BufReader};
 use std::panic::{self, AssertUnwindSafe};
+use std::path::PathBuf;
 
 use jiff::Timestamp;
+use mta_access::dequeue::DequeueDecision;
 use mta_config::channel::Channel;
 use mta_envelope::envelope::Envelope;
 use mta_envelope::names::Place;
@@ -28,6 +30,7 @@ use mta_queue::message::Message as StoredMessage;
 
 use super::debug::DebugLog;
 use super::deliverer::{Content, Deliverer, Dialect, Message};
+use super::gate::Gate;
 use super::notices::{About, NoticeSender, send_all};
 use super::records::{Records, Subject, events};
 use super::settle::{Disposition, all_deferred, complete};
@@ -41,6 +44,8 @@ pub(super) struct Workplace<'a> {
     pub(super) records: Records<'a>,
     pub(super) notices: &'a dyn NoticeSender,
     pub(super) debug: &'a DebugLog,
+    /// Who is asked before and behind an attempt, if anybody.
+    pub(super) gate: Option<Gate<'a>>,
 }
 
 /// A thread's deliverer. One that has panicked is replaced: nobody knows what it left half done.
@@ -123,6 +128,10 @@ impl Workplace<'_> {
             Ok(dequeued) => dequeued,
             Err(error) => return self.not_taken(&work.place, &error),
         };
+        if let Some(left) = self.left(&dequeued) {
+            dequeued.keep();
+            return left;
+        }
         if dequeued.envelope().recipients.len() > 1
             && let Err(error) = dequeued.reserve()
         {
@@ -146,6 +155,31 @@ impl Workplace<'_> {
         let sent = send_all(self.notices, &about, &due, self.debug);
         let outcomes = sent.settle(outcomes);
         self.settle(dequeued, &remarks, &outcomes, &sent.reported, now)
+    }
+
+    /// What DEQUEUE_ACCESS wants done with the message instead of trying it.
+    fn left(&self, dequeued: &Dequeued) -> Option<Settlement> {
+        let place = dequeued.place();
+        let now = u64::try_from(mta_log::time::now().as_second()).unwrap_or(0);
+        let retries = place.file.attempts();
+        let path = self.path_of(place);
+        let decision = self
+            .gate?
+            .decide(self.channel, &path, dequeued.envelope(), retries, now);
+        let DequeueDecision::Leave { seconds } = decision else {
+            return None;
+        };
+        self.debug
+            .line(|| format!("{place}: DEQUEUE_ACCESS leaves it"));
+        Some(Settlement::Deferred {
+            place: place.clone(),
+            retry_in: seconds,
+        })
+    }
+
+    fn path_of(&self, place: &Place) -> PathBuf {
+        let directory = self.queue.path().join(self.channel.name().as_str());
+        directory.join(place.to_string())
     }
 
     fn not_taken(&self, place: &Place, error: &TakeError) -> Settlement {
@@ -221,16 +255,21 @@ impl Workplace<'_> {
             Disposition::Remove | Disposition::Defer(_) => Action::Deferred,
         };
         let place = dequeued.place().clone();
-        let path = self.queue.path().join(self.channel.name().as_str());
+        let path = self.path_of(&place);
         let subject = Subject {
             envelope: dequeued.envelope(),
-            path: &path.join(place.to_string()),
+            path: &path,
             dialect: &remarks.dialect,
         };
         self.records
             .write(now, subject, &events(outcomes, reported, deferred));
         let settled = match disposition {
-            Disposition::Remove => dequeued.remove().map(|()| Settlement::Removed),
+            Disposition::Remove => {
+                if let Some(gate) = self.gate {
+                    gate.save(self.channel, &path, self.debug);
+                }
+                dequeued.remove().map(|()| Settlement::Removed)
+            }
             Disposition::Defer(attempts) => dequeued.defer(&attempts).map(|place| {
                 let retry_in = remarks.retry_in;
                 Settlement::Deferred { place, retry_in }

@@ -18,6 +18,7 @@ mod controller;
 mod debug;
 mod deliverer;
 mod error;
+mod gate;
 mod notices;
 mod outbox;
 mod records;

@@ -17,6 +17,7 @@ use super::attempt::{Slot, Workplace};
 use super::controller::{Controller, Order};
 use super::debug::DebugLog;
 use super::deliverer::Deliverer;
+use super::gate::Gate;
 use super::outbox::Outbox;
 use super::records::Records;
 use crate::enqueue::Enqueuer;
@@ -164,6 +165,7 @@ impl Job<'_> {
     fn serve(&self, thread: &JobThread) {
         let make = || (self.make)(thread);
         let mut slot = Slot::new(&make);
+        let lookups = thread.enqueuer.lookups(&thread.config);
         let workplace = Workplace {
             queue: thread.enqueuer.queue(),
             channel: self.channel,
@@ -177,6 +179,10 @@ impl Job<'_> {
             },
             notices: self.outbox,
             debug: &thread.debug,
+            gate: Some(Gate {
+                config: &thread.config,
+                callouts: &lookups,
+            }),
         };
         let mut done = Vec::new();
         let mut host: Option<String> = None;

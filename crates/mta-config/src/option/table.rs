@@ -96,9 +96,9 @@ mta_options! {
     AccessCounts "access_counts", Integer(0, 31), "0", open used, "Bits 1, 2, 4, 8, 16: recipient counts are added to all, ORIG_SEND, SEND, ORIG_MAIL, MAIL probes.";
     AccessErrors "access_errors", SWITCH, "0", open used, "Whether an access refusal without text of its own says so (1) or speaks of an unknown host (0).";
     AccessOrcpt "access_orcpt", Integer(0, 31), "0", open used, "Bits as for access_counts: the original recipient is added to probes.";
-    IncludeConversiontag "include_conversiontag", COUNT, "0", open unused, "Bits that name the probes to which conversion tags are added.";
+    IncludeConversiontag "include_conversiontag", COUNT, "0", open used, "Bits that name the probes to which conversion tags are added.";
     IncludeConnectioninfo "include_connectioninfo", COUNT, "0", open unused, "Bits that name the probes to which connection data are added.";
-    IncludeRetries "include_retries", COUNT, "0", open unused, "Bit 1 adds the retry count to the DEQUEUE_ACCESS probe.";
+    IncludeRetries "include_retries", COUNT, "0", open used, "Bit 1 adds the retry count to the DEQUEUE_ACCESS probe.";
     IncludeSpares1 "include_spares1", COUNT, "0", open unused, "Bits that add spare attributes to access probes.";
     IncludeSpares2 "include_spares2", COUNT, "0", open unused, "Bits that add spare attributes to the FORWARD probe.";
     MappingParanoia "mapping_paranoia", Integer(0, 255), "0", open used, "Code of the character that stands for `|` inside a probe's field; 0 leaves it.";

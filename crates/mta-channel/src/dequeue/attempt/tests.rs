@@ -95,6 +95,16 @@ impl Bench {
     }
 
     fn work(&self, work: &Work, notices: &dyn NoticeSender, deliver: Deliver) -> Settlement {
+        self.work_behind(None, work, notices, deliver)
+    }
+
+    fn work_behind(
+        &self,
+        gate: Option<Gate<'_>>,
+        work: &Work,
+        notices: &dyn NoticeSender,
+        deliver: Deliver,
+    ) -> Settlement {
         let make = || -> Box<dyn Deliverer> { Box::new(Scripted(deliver)) };
         let workplace = Workplace {
             queue: &self.queue,
@@ -109,6 +119,7 @@ impl Bench {
             },
             notices,
             debug: &self.debug,
+            gate,
         };
         workplace.work(work, &mut Slot::new(&make))
     }
@@ -386,6 +397,7 @@ fn a_panic_keeps_the_message_and_replaces_the_deliverer() {
         },
         notices: &recorder,
         debug: &bench.debug,
+        gate: None,
     };
     let mut slot = Slot::new(&make);
     let first = workplace.work(&work, &mut slot);
@@ -454,4 +466,67 @@ fn files_that_are_gone_or_in_use_are_no_trouble() {
     let place = work.place.renamed(FileName::first("zzzzzzzzzzz").unwrap());
     let gone = Work { place, ..work };
     assert_eq!(bench.work(&gone, &recorder, deliver), Settlement::Gone);
+}
+
+/// A configuration with these tables beside the usual ones.
+fn with_tables(tables: &[(&str, &str, &str)]) -> mta_config::Config {
+    let mut config = crate::enqueue::test_config();
+    for (name, pattern, template) in tables {
+        let entries = [mta_mapping::Entry::new(pattern, template)];
+        config.mappings.insert(name, &entries).unwrap();
+    }
+    config
+}
+
+#[test]
+fn dequeue_access_leaves_a_message_without_an_attempt() {
+    let bench = Bench::new();
+    let config = with_tables(&[(
+        "DEQUEUE_ACCESS",
+        "tcp_local|*|*|a@b|*|*|*|example.net",
+        "$N$S600",
+    )]);
+    let gate = Gate {
+        config: &config,
+        callouts: &mta_mapping::NoCallouts,
+    };
+    let recorder = Recorder::default();
+    let left = bench.enqueue("a@b", &["x@example.net", "y@example.net"]);
+    let settlement = bench.work_behind(Some(gate), &left, &recorder, |_| panic!("tried"));
+    let expected = Settlement::Deferred {
+        place: left.place.clone(),
+        retry_in: Some(600),
+    };
+    assert_eq!(settlement, expected);
+    assert_eq!(bench.files(), [left.place.file.to_string()]);
+    assert_eq!(bench.log(), [""; 0]);
+    let tried = bench.enqueue("c@d", &["x@example.net"]);
+    let settlement = bench.work_behind(Some(gate), &tried, &recorder, |_| vec![ok()]);
+    assert_eq!(settlement, Settlement::Removed);
+}
+
+#[test]
+fn a_copy_is_kept_of_what_goes_and_never_in_the_place_of_a_file() {
+    let bench = Bench::new();
+    let keep = bench.dir.path().join("keep");
+    std::fs::create_dir(&keep).unwrap();
+    let template = format!("$Y{}/$1", keep.display());
+    let config = with_tables(&[("MESSAGE-SAVE-COPY", "D|tcp_local|*/*", &template)]);
+    let gate = Gate {
+        config: &config,
+        callouts: &mta_mapping::NoCallouts,
+    };
+    let recorder = Recorder::default();
+    for taken in [false, true] {
+        let work = bench.enqueue("a@b", &["x@example.net"]);
+        let copy = keep.join(work.place.file.to_string());
+        if taken {
+            std::fs::write(&copy, "mine").unwrap();
+        }
+        let settlement = bench.work_behind(Some(gate), &work, &recorder, |_| vec![ok()]);
+        assert_eq!(settlement, Settlement::Removed);
+        let kept = std::fs::read_to_string(&copy).unwrap();
+        assert_eq!(kept.contains("Subject: x"), !taken, "{kept}");
+    }
+    assert_eq!(bench.files(), [""; 0]);
 }

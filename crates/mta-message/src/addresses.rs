@@ -207,7 +207,7 @@ pub const fn is_atomic(c: char) -> bool {
 
 /// Words as they stand in a header: without control characters, a comment in parentheses that
 /// match, a display name in quotes if it needs them, what is not ASCII in encoded words.
-fn written(text: &str, kind: Kind) -> String {
+pub(crate) fn written(text: &str, kind: Kind) -> String {
     let text: String = text.chars().filter(|c| !c.is_control()).collect();
     let text = text.trim();
     let is_comment = |text: &str| {
@@ -235,7 +235,7 @@ fn written(text: &str, kind: Kind) -> String {
 }
 
 /// Encoded words of at most 75 characters (RFC 2047 §2), with blanks between them.
-fn encoded_words(text: &str) -> String {
+pub(crate) fn encoded_words(text: &str) -> String {
     /// Octets whose base64 form fits between the marks.
     const MOST: usize = 45;
     let mut words: Vec<String> = vec![String::new()];

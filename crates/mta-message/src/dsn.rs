@@ -14,6 +14,7 @@ use std::io::{self, BufRead, Read, Write};
 
 use mta_envelope::status::Report;
 
+use crate::addresses::{self, encoded_words, written};
 use crate::header::{self, Field, Header};
 use crate::template::{Kind, Templates, Units, Values};
 
@@ -109,14 +110,27 @@ impl Notice<'_> {
     fn outer_header(&self) -> Vec<u8> {
         let option = |name, default| self.templates.option(name).unwrap_or(default);
         let personal = option("RETURN_PERSONAL", self.personal);
+        let subject = option("SUBJECT", self.kind.subject());
+        let subject = if subject.is_ascii() {
+            subject.to_owned()
+        } else {
+            encoded_words(subject)
+        };
         let report = format!(
             "multipart/report;\n boundary=\"{}\"; report-type=delivery-status",
             self.boundary
         );
         let fields = [
             ("Date", self.date.to_owned()),
-            ("From", format!("{} <{}>", phrase(personal), self.from)),
-            ("Subject", option("SUBJECT", self.kind.subject()).to_owned()),
+            (
+                "From",
+                format!(
+                    "{} <{}>",
+                    written(personal, addresses::Kind::Personal),
+                    self.from
+                ),
+            ),
+            ("Subject", subject),
             ("To", self.to.to_owned()),
             ("Message-id", format!("<{}>", self.message_id)),
             ("MIME-version", "1.0".to_owned()),
@@ -316,16 +330,6 @@ fn legible(text: &str, charset: &str) -> String {
 
 fn comment(text: &str) -> String {
     text.replace(['(', ')', '\\'], " ")
-}
-
-/// A display name, quoted if it needs it (RFC 5322 §3.2.3).
-fn phrase(text: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b" !#$%&'*+-/=?^_`{|}~".contains(&b);
-    if text.bytes().all(plain) {
-        return text.to_owned();
-    }
-    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
-    format!("\"{escaped}\"")
 }
 
 /// The first `limit` characters of a header's value, for listings.

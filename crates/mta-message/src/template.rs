@@ -181,6 +181,11 @@ impl Templates {
         self.options.get(name).map(String::as_str)
     }
 
+    /// Sets an option, whatever the file of options says.
+    pub fn set_option(&mut self, name: &str, value: &str) {
+        self.options.insert(name.to_owned(), value.to_owned());
+    }
+
     /// Header lines and body of the notice's first part.
     pub(crate) fn first_part(&self, kind: Kind, values: &Values<'_>) -> (String, String) {
         let (header, prefix) = split_header(&self.prefix);

@@ -19,6 +19,7 @@ mod debug;
 mod deliverer;
 mod error;
 mod gate;
+mod language;
 mod notices;
 mod outbox;
 mod records;

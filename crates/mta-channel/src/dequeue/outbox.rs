@@ -1,7 +1,6 @@
 //! Builds a notice and puts it into a queue, by the same way as everybody else's mail.
 
 use std::io::{self, Read as _, Write};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -18,6 +17,7 @@ use mta_message::template::{Templates, Units};
 use mta_queue::history::Attempt;
 
 use super::attempt::full;
+use super::language::{language, symbolic};
 use super::notices::{About, NoticeSender};
 use super::settle::report;
 use crate::enqueue::{Checked, Enqueuer, MailParams, MessageWriter, RcptParams, Refusal, Source};
@@ -30,7 +30,7 @@ const MOST_HISTORY: usize = 20;
 #[derive(Debug, Clone)]
 pub struct Outbox {
     enqueuer: Enqueuer,
-    directories: [PathBuf; 2],
+    root: ServerRoot,
     zone: TimeZone,
 }
 
@@ -40,7 +40,7 @@ impl Outbox {
     pub fn new(enqueuer: Enqueuer, root: &ServerRoot) -> Self {
         Self {
             enqueuer,
-            directories: [root.resolve("IMTA_LANG:"), root.config()],
+            root: root.clone(),
             zone: TimeZone::system(),
         }
     }
@@ -86,7 +86,8 @@ impl Outbox {
         writer: &mut MessageWriter,
     ) -> io::Result<()> {
         let envelope = about.message.envelope();
-        let templates = Templates::load(&self.directories)?;
+        let header = Header::parse(&about.message.header()?);
+        let templates = self.templates(config, about, notice, &header)?;
         let history = if config.mta.flag(MtaOption::ReturnDeliveryHistory) {
             about.message.history()
         } else {
@@ -103,7 +104,6 @@ impl Outbox {
         let mut random = [0; 22];
         getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
         let host = config.local_host();
-        let header = Header::parse(&about.message.header()?);
         let built = dsn::Notice {
             kind: notice.kind,
             templates: &templates,
@@ -128,6 +128,48 @@ impl Outbox {
             },
         };
         built.write(about.message.body()?, io::BufWriter::new(Octets(writer)))
+    }
+}
+
+impl Outbox {
+    /// The texts of the notice, in the language that the configuration chooses.
+    fn templates(
+        &self,
+        config: &Config,
+        about: &About<'_>,
+        notice: &Notice,
+        header: &Header,
+    ) -> io::Result<Templates> {
+        let language = language(
+            &config.mappings,
+            notice.kind,
+            about.channel.name().as_str(),
+            about.message.envelope(),
+            header,
+            &self.enqueuer.lookups(config),
+        );
+        let usual = [self.root.resolve("IMTA_LANG:"), self.root.config()];
+        let own = language
+            .directory
+            .map(|name| self.root.resolve(&symbolic(&name)));
+        let translated = own.map(|own| {
+            let mut directories = vec![own.clone()];
+            directories.extend(usual.clone());
+            Templates::load(&directories).inspect_err(|error| {
+                let own = own.display();
+                let text = format!("{own}: {error}; notices are not in its language");
+                self.enqueuer.program_log().write(&text);
+            })
+        });
+        let mut templates = match translated {
+            Some(Ok(templates)) => templates,
+            // Better in another language than not at all.
+            Some(Err(_)) | None => Templates::load(&usual)?,
+        };
+        if let Some(subject) = &language.subject {
+            templates.set_option("SUBJECT", subject);
+        }
+        Ok(templates)
     }
 }
 

@@ -72,13 +72,19 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        Self::with(|_| ())
+    }
+
+    fn with(change: impl FnOnce(&mut Config)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         for sub in ["config", "data/queue", "data/log"] {
             std::fs::create_dir_all(dir.path().join(sub)).unwrap();
         }
         std::fs::write(dir.path().join("config/directory.ldif"), DIRECTORY).unwrap();
         let root = ServerRoot::new(dir.path().to_owned());
-        let config = Arc::new(config());
+        let mut config = config();
+        change(&mut config);
+        let config = Arc::new(config);
         let enqueuer = Enqueuer::new(Arc::clone(&config), &root, "return_job").unwrap();
         Self {
             dir,
@@ -104,6 +110,16 @@ impl World {
     }
 
     fn enqueue(&self, channel: &str, sender: &str, recipients: Vec<Recipient>) -> Place {
+        self.enqueue_with("Subject: lunch\n\n", channel, sender, recipients)
+    }
+
+    fn enqueue_with(
+        &self,
+        header: &str,
+        channel: &str,
+        sender: &str,
+        recipients: Vec<Recipient>,
+    ) -> Place {
         let envelope = Envelope {
             id: "ENVID@mail.example.com".into(),
             sender: Address::parse(sender).ok(),
@@ -126,7 +142,7 @@ impl World {
             held: None,
         }]);
         draft
-            .header(b"Subject: lunch\n\n", None, Priority::Normal)
+            .header(header.as_bytes(), None, Priority::Normal)
             .unwrap();
         draft.body(b"at noon\n").unwrap();
         draft.commit().unwrap().remove(0).place
@@ -540,4 +556,59 @@ fn a_channel_that_does_not_exist_is_told() {
     };
     let result = run_master(&setup, &|_| panic!("nobody asked for a deliverer"));
     assert!(matches!(result, Err(MasterError::NoSuchChannel { .. })));
+}
+
+#[test]
+fn a_notice_is_written_in_the_language_that_the_table_chooses() {
+    let world = World::with(|config| {
+        let entries = [
+            mta_mapping::Entry::new(
+                "timedout|tcp_local|fr|ada@example.com|*@example.edu",
+                "$I$SIMTA_TABLE/french/|Pas$ livré",
+            ),
+            mta_mapping::Entry::new("timedout|*|*|*|*@broken.example", "$IIMTA_TABLE:broken"),
+        ];
+        let tables = &mut config.mappings;
+        tables.insert("NOTIFICATION_LANGUAGE", &entries).unwrap();
+    });
+    let at = |name: &str| world.dir.path().join("config").join(name);
+    for directory in ["french", "broken"] {
+        std::fs::create_dir(at(directory)).unwrap();
+    }
+    std::fs::write(at("french/return_timedout.txt"), "Trop tard pour :%R\n").unwrap();
+    std::fs::write(at("broken/return_timedout.txt"), b"\xff\n").unwrap();
+    let (returner, channel, now) = (world.returner(), world.channel("tcp_local"), after(4 * DAY));
+    for (recipient, language, subject, text) in [
+        (
+            "zoe@example.edu",
+            "fr",
+            "=?utf-8?B?UGFzIGxpdnLDqQ==?=",
+            "Trop tard pour :",
+        ),
+        (
+            "zoe@example.edu",
+            "en",
+            "Delivery Notification: ",
+            "after 4 Days and has been",
+        ),
+        (
+            "zoe@broken.example",
+            "fr",
+            "Delivery Notification: ",
+            "after 4 Days and has been",
+        ),
+    ] {
+        let header = format!("Subject: lunch\nAccept-Language: {language}\n\n");
+        let sender = "ada@example.com";
+        let place = world.enqueue_with(&header, "tcp_local", sender, vec![to(recipient)]);
+        let before = world.files("ims-ms");
+        let decision = returner.decide(channel, &place, now).unwrap();
+        returner.apply(channel, &place, decision, now).unwrap();
+        let mut notices = world.files("ims-ms");
+        notices.retain(|notice| !before.contains(notice));
+        assert_eq!(notices.len(), 1);
+        for part in [&format!("\nSubject: {subject}"), text] {
+            assert!(notices[0].contains(part), "{part}: {}", notices[0]);
+        }
+    }
 }

@@ -41,6 +41,8 @@ pub(super) struct SenderEffects {
     pub(super) discarded: bool,
     /// Another envelope From.
     pub(super) sender: Option<Option<Address>>,
+    /// `$K`: who is to stand in Sender:, if `authrewrite` is on.
+    pub(super) sender_line: Option<Address>,
     /// Header lines to add.
     pub(super) headers: Vec<String>,
     /// Conversion tags of all recipients.
@@ -77,6 +79,11 @@ pub(super) fn sender(
         held: decision.hold.then(|| held_by(AccessTable::From)),
         discarded: decision.discard.is_some(),
         sender: decision.new_from.as_deref().and_then(new_sender),
+        sender_line: decision
+            .new_sender
+            .as_deref()
+            .and_then(new_sender)
+            .flatten(),
         headers: decision.header.into_iter().collect(),
         tags: tags(decision.tags.as_deref()),
         delay: delay(decision.delay),

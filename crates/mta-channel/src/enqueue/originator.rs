@@ -26,7 +26,8 @@ pub(super) struct Verdict {
     pub(super) sender: Option<Address>,
 }
 
-/// Checks and changes the header of a message.
+/// Checks and changes the header of a message. `sender_line` is whom FROM_ACCESS wants in Sender:
+/// (`$K`); it stands there before anything else is decided, in the place of who has authenticated.
 ///
 /// # Errors
 /// The refusal that AUTH_REWRITE wants.
@@ -34,11 +35,15 @@ pub(super) fn check(
     context: Context<'_>,
     source: &Source,
     sender: Option<&Address>,
+    sender_line: Option<&Address>,
     header: &mut Header,
 ) -> Result<Verdict, Refusal> {
     let channel = context.config.channel(&source.channel);
     let bits = channel.and_then(|channel| channel.number(ChannelOption::Authrewrite));
     let bits = bits.unwrap_or(0);
+    if let Some(line) = sender_line.filter(|_| bits & ACTION != 0) {
+        header.replace(Field::new("Sender", line.as_str()));
+    }
     let known = source.authenticated.as_deref();
     if bits & ACTION == 0 || (known.is_none() && bits & ALWAYS == 0) {
         return Ok(Verdict::default());
@@ -54,6 +59,7 @@ pub(super) fn check(
         }
     };
     match (bits & ACTION, known) {
+        (1 | 2, Some(_)) if sender_line.is_some() => {}
         (1 | 2, Some(known)) => {
             let name = named(bits & ACTION == 1, "Sender", "Resent-sender");
             header.replace(Field::new(name, known));

@@ -38,6 +38,8 @@ pub struct Transaction {
     pub(super) now: Timestamp,
     /// `ID@HOST`, made by us.
     pub(super) id: String,
+    /// Who is to stand in Sender:, because FROM_ACCESS said so and `authrewrite` is on.
+    sender_line: Option<Address>,
     /// Header lines that access tables added.
     pub(super) headers: Vec<String>,
     pub(super) size_limit: Option<u64>,
@@ -94,6 +96,7 @@ impl Transaction {
             source: Arc::clone(source),
             params,
             now,
+            sender_line: None,
             headers: Vec::new(),
             size_limit,
             line_limit: config.mta.limit(MtaOption::LineLimit),
@@ -110,6 +113,7 @@ impl Transaction {
         let effects = access::sender(context, source, transaction.sender.as_ref(), sender, trace);
         let effects = effects.inspect_err(|refusal| transaction.shared.tell(&refusal.notes))?;
         transaction.held = effects.held;
+        transaction.sender_line = effects.sender_line;
         transaction.delay = effects.delay;
         transaction.headers = effects.headers;
         transaction.tags = effects.tags;
@@ -470,7 +474,8 @@ impl Transaction {
         }
         let context = self.shared.context(&self.config);
         let sender = self.sender.as_ref();
-        let verdict = originator::check(context, &self.source, sender, header)?;
+        let line = self.sender_line.as_ref();
+        let verdict = originator::check(context, &self.source, sender, line, header)?;
         if let Some(sender) = verdict.sender {
             self.sender = Some(sender);
         }

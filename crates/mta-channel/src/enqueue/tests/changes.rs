@@ -314,7 +314,17 @@ fn aliases_come_from_the_database_before_the_file() {
 }
 
 fn authenticated(bits: i64, entries: &[(&str, &str)], header: &str) -> Result<String, Refusal> {
+    authenticated_by(&[("*", "$Y")], bits, entries, header)
+}
+
+fn authenticated_by(
+    from_access: &[(&str, &str)],
+    bits: i64,
+    entries: &[(&str, &str)],
+    header: &str,
+) -> Result<String, Refusal> {
     let world = World::with(|config| {
+        table(config, "FROM_ACCESS", from_access);
         let words = format!("smtp single_sys logging authrewrite {bits}");
         let all: Vec<(&str, &str, &str)> = CHANNELS
             .iter()
@@ -376,6 +386,23 @@ fn the_header_tells_who_has_authenticated() {
     let resent = "Resent-from: x@example.com\nFrom: boss@example.com\nTo: x\n";
     let found = authenticated(1, &[], resent).unwrap();
     assert!(found.contains("Resent-sender: ada@example.com"), "{found}");
+    // FROM_ACCESS may name another sender, where `authrewrite` lets it.
+    let chosen = ("*|sender@example.com|*", "$K$Ychosen@example.com");
+    let seen = ("sender@example.com|chosen@example.com|*", "f@example.com$Z");
+    for (bits, expected) in [
+        (0, "m;sender@example.com\nFrom: boss@example.com"),
+        (
+            2,
+            "m;sender@example.com\nFrom: boss@example.com\nSender: chosen@example.com",
+        ),
+        (
+            4,
+            "m;sender@example.com\nFrom: f@example.com\nSender: chosen@example.com",
+        ),
+    ] {
+        let found = authenticated_by(&[chosen], bits, &[seen], header);
+        assert_eq!(found.unwrap(), expected, "{bits}");
+    }
 }
 
 /// What comments and display names of a header become between two channels with these options.

@@ -74,6 +74,20 @@ impl Notify {
     pub const fn has(self, bits: u8) -> bool {
         self.0 & bits == bits
     }
+
+    /// The same, with or without notices of delay; who wants none at all gets none.
+    #[must_use]
+    pub const fn with_delay(self, wanted: bool) -> Self {
+        if self.has(Self::NEVER) {
+            return self;
+        }
+        let bits = self.0 | Self::EXPLICIT;
+        Self(if wanted {
+            bits | Self::DELAY
+        } else {
+            bits & !Self::DELAY
+        })
+    }
 }
 
 impl Default for Notify {

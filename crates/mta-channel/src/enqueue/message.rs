@@ -10,6 +10,7 @@
 
 use super::fault::over_transaction_limit;
 use super::hints;
+use super::list_header::ListHeader;
 use super::mark;
 use super::refusal::Refusal;
 use super::split::Group;
@@ -24,6 +25,7 @@ use mta_log::record::{Action, MessageRecord, Record, transport};
 use mta_message::header::{Collector, Header, Progress};
 use mta_queue::enqueue::{Draft, Placed, Plan};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Memory for a header from outside, in octets. What comes back from a queue of ours has got
 /// lines of ours since, and may have twice as much.
@@ -261,14 +263,19 @@ impl MessageWriter {
     fn headers(&self, header: &Header) -> Vec<(Header, Vec<usize>)> {
         let transaction = &self.transaction;
         let context = transaction.shared.context(&transaction.config);
-        let mut by_channel: HashMap<&ChannelName, usize> = HashMap::new();
+        type Key<'k> = (&'k ChannelName, Option<&'k Arc<ListHeader>>);
+        let mut by_channel: HashMap<Key<'_>, usize> = HashMap::new();
         let mut headers: Vec<(Header, Vec<usize>)> = Vec::new();
         for (at, group) in self.groups.iter().enumerate() {
-            if let Some(known) = by_channel.get(&group.channel) {
+            let key = (&group.channel, group.list.as_ref());
+            if let Some(known) = by_channel.get(&key) {
                 headers[*known].1.push(at);
                 continue;
             }
             let mut own = header.clone();
+            if let Some(list) = &group.list {
+                list.apply(&mut own);
+            }
             mark::addresses_for(context, &transaction.source, &group.channel, &mut own);
             let known = headers.iter().position(|(header, _)| *header == own);
             let place = known.unwrap_or_else(|| {
@@ -276,7 +283,7 @@ impl MessageWriter {
                 headers.len() - 1
             });
             headers[place].1.push(at);
-            by_channel.insert(&group.channel, place);
+            by_channel.insert(key, place);
         }
         headers
     }

@@ -25,6 +25,7 @@ mod expand;
 mod fault;
 mod forward;
 mod hints;
+mod list_header;
 mod lists;
 mod log_action;
 mod mark;
@@ -41,6 +42,7 @@ mod trace;
 mod transaction;
 mod words;
 
+pub use list_header::ListHeader;
 pub use message::{Enqueued, MessageWriter};
 pub use refusal::Refusal;
 pub use resolve::{Context, Destination, Effects, Question, Resolution, resolve};

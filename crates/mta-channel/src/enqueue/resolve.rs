@@ -13,6 +13,7 @@
 use super::access::{self, Stage};
 use super::expand::Expansion;
 use super::fault::{Fault, SizeLimit};
+use super::list_header::ListHeader;
 use super::refusal::Refusal;
 use super::rewriting::{Rewriter, Routed};
 use super::source::{Checked, RcptParams, ReverseName, Source};
@@ -26,6 +27,7 @@ use mta_envelope::domain::to_literal;
 use mta_envelope::envelope::Pending;
 use mta_envelope::names::ChannelName;
 use mta_envelope::status::Status;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What every question is asked of.
@@ -86,6 +88,10 @@ pub struct Destination {
     /// What is to be known of it when it comes back from the reprocess channel; such a
     /// destination was not taken by the channel that it is meant for.
     pub pending: Option<Pending>,
+    /// What lists change in the header of what goes there.
+    pub list: Option<Arc<ListHeader>>,
+    /// Whether notices of delay are wanted, if a list says so.
+    pub delay_notices: Option<bool>,
 }
 
 /// What access tables asked for beside yes and no; empty most of the time.
@@ -124,6 +130,8 @@ pub struct Resolution {
     pub size_limit: Option<u64>,
     /// The smallest limit in lines.
     pub line_limit: Option<u64>,
+    /// The members of a list among these are not to be shown (`nonexpandable`).
+    pub hidden: bool,
 }
 
 /// Answers the question.
@@ -158,7 +166,7 @@ fn find(
         let stage = Stage::Original;
         access::recipient(context, question, stage, &routed, &mut effects, trace)?;
     }
-    let (mut destinations, limits) =
+    let (mut destinations, demands) =
         Expansion::new(context, question, &rewriter, trace).of(&routed)?;
     if is_reprocess(&routed.channel) && !question.source.reprocessing {
         // Rewriting could not tell the channel yet: what was asked was not asked about that.
@@ -173,8 +181,9 @@ fn find(
         host: routed.host,
         destinations,
         effects,
-        size_limit: limits.octets,
-        line_limit: None,
+        size_limit: demands.octets,
+        line_limit: demands.lines,
+        hidden: demands.hidden,
     };
     settle(context, question, &mut resolution, trace)?;
     Ok(resolution)

@@ -4,11 +4,13 @@
 //! file for each host, `single` one for each recipient, `addrsperfile` caps them. What is held,
 //! and what has another envelope From, always lies apart.
 
+use super::list_header::ListHeader;
 use mta_config::{Channel, ChannelOption, Config};
 use mta_envelope::address::Address;
 use mta_envelope::envelope::{Notify, Pending, Recipient};
 use mta_envelope::names::ChannelName;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// One recipient, and where it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub(super) struct Addressed {
     pub held: Option<String>,
     /// Another envelope From than the message's, if a list says so.
     pub sender: Option<Option<Address>>,
+    /// What lists change in the header.
+    pub list: Option<Arc<ListHeader>>,
 }
 
 /// The recipients of one file.
@@ -36,6 +40,8 @@ pub(super) struct Group {
     pub held: Option<String>,
     /// Another envelope From than the message's.
     pub sender: Option<Option<Address>>,
+    /// What lists change in the header.
+    pub list: Option<Arc<ListHeader>>,
     /// The recipients, at least one.
     pub recipients: Vec<Recipient>,
 }
@@ -46,6 +52,7 @@ struct Key {
     channel: ChannelName,
     held: Option<String>,
     sender: Option<Option<Address>>,
+    list: Option<Arc<ListHeader>>,
     host: Option<String>,
 }
 
@@ -63,6 +70,7 @@ pub(super) fn split(config: &Config, addressed: Vec<Addressed>) -> Vec<Group> {
             channel: one.channel.clone(),
             held: one.held.clone(),
             sender: one.sender.clone(),
+            list: one.list.clone(),
         };
         let known = open
             .get(&key)
@@ -78,6 +86,7 @@ pub(super) fn split(config: &Config, addressed: Vec<Addressed>) -> Vec<Group> {
             sorts_by_host: by_host,
             held: one.held,
             sender: one.sender,
+            list: one.list,
             recipients: vec![one.recipient],
         });
     }
@@ -99,8 +108,12 @@ pub(super) fn bounded(mut groups: Vec<Group>, detour: Option<&Channel>) -> Vec<G
     };
     let rest = groups.split_off(MAX_FILES);
     let portion = MAX_FILES.max(rest.len().div_ceil(MAX_PORTIONS));
-    // By hold and list sender: which group takes more, and how many files it stands for.
-    type Key = (Option<String>, Option<Option<Address>>);
+    // By hold, list sender and list header: which group takes more, and how many files it stands for.
+    type Key = (
+        Option<String>,
+        Option<Option<Address>>,
+        Option<Arc<ListHeader>>,
+    );
     let mut open: HashMap<Key, (usize, usize)> = HashMap::new();
     for mut group in rest {
         if group.channel == *detour.name() {
@@ -110,7 +123,7 @@ pub(super) fn bounded(mut groups: Vec<Group>, detour: Option<&Channel>) -> Vec<G
         for recipient in &mut group.recipients {
             recipient.pending.get_or_insert(Pending::Checked);
         }
-        let key = (group.held.clone(), group.sender.clone());
+        let key = (group.held.clone(), group.sender.clone(), group.list.clone());
         match open.get_mut(&key).filter(|(_, files)| *files < portion) {
             Some((at, files)) => {
                 groups[*at].recipients.append(&mut group.recipients);
@@ -172,6 +185,7 @@ impl Addressed {
     /// Takes in another copy for the same place.
     fn merge(&mut self, other: Self) {
         self.held = self.held.take().filter(|_| other.held.is_some());
+        self.list = self.list.take().filter(|_| other.list.is_some());
         match (&self.sender, &other.sender) {
             (Some(_), None) => {
                 self.sender = None;
@@ -229,6 +243,7 @@ mod tests {
             recipient: Recipient::new(Address::parse(address).unwrap()),
             held: None,
             sender: None,
+            list: None,
         }
     }
 

@@ -230,6 +230,7 @@ impl Transaction {
                 recipient,
                 held: resolution.effects.held,
                 sender: None,
+                list: None,
             });
             self.given.push(original);
             return accepted;
@@ -246,11 +247,15 @@ impl Transaction {
                 recipient.original = None;
                 recipient.notify = Notify::default();
             }
+            if let Some(wanted) = destination.delay_notices {
+                recipient.notify = recipient.notify.with_delay(wanted);
+            }
             self.addressed.push(Addressed {
                 channel: destination.channel,
                 recipient,
                 held: destination.held,
                 sender: destination.sender,
+                list: destination.list,
             });
         }
         self.given.push(original);
@@ -331,6 +336,7 @@ impl Transaction {
             recipient,
             held: None,
             sender: None,
+            list: None,
         });
         self.given.push(address);
         Ok(Accepted {

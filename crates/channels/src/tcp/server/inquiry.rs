@@ -85,13 +85,17 @@ pub(super) fn expand(enqueuer: &Enqueuer, source: &Source, list: &str) -> Reply 
         let word = entry.first("expandable");
         word.is_none_or(|word| !matches!(word.to_lowercase().as_str(), "false" | "no" | "n"))
     });
+    let not_shown = || Reply::new(252, (2, 5, 0), format!("Members of <{bare}> are not shown"));
     if !shown {
-        return Reply::new(252, (2, 5, 0), format!("Members of <{bare}> are not shown"));
+        return not_shown();
     }
     let resolution = match resolve(enqueuer, source, list) {
         Ok(resolution) => resolution,
         Err(refusal) => return refusal.reply,
     };
+    if resolution.hidden {
+        return not_shown();
+    }
     let mut members: Vec<String> = resolution
         .destinations
         .iter()

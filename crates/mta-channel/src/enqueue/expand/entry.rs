@@ -92,6 +92,7 @@ impl<'a> Expansion<'a, '_> {
             subaddress: subaddress.map(str::to_owned),
             held: above.held.clone(),
             sender: above.sender.clone(),
+            list: above.list.clone(),
         };
         let level = self.done.entry(visit).or_insert(usize::MAX);
         let known = *level <= above.level;

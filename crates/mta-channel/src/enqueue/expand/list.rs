@@ -5,8 +5,9 @@
 //! list says `OR` or the option `or_clauses` does. One by somebody who is no moderator of a
 //! moderated list goes to the moderator instead of the members.
 
-use super::{Expansion, MAX_WORK};
+use super::{Expansion, MAX_WORK, Membership};
 use crate::enqueue::fault::Fault;
+use crate::enqueue::list_header::{self, ListHeader};
 use crate::enqueue::refusal::Refusal;
 use crate::enqueue::trace::{MappingSteps, Step, tell};
 use mta_access::arguments::is_incomplete;
@@ -80,6 +81,37 @@ impl Expansion<'_, '_> {
             text: format!("{name}: {why}"),
         });
         Fault::AliasFile.refuse(self.context.config, self.question.recipient)
+    }
+
+    /// What a list says of its members, under the lists above it.
+    pub(super) fn membership(
+        &mut self,
+        alias: &AliasEntry,
+        above: &Membership,
+    ) -> Result<Membership, Refusal> {
+        let added = match alias.option("header_addition").map(str::trim) {
+            Some(name) if !name.is_empty() => {
+                let name = name.trim_start_matches('<');
+                let text = self.context.databases.list(name);
+                let text = text.map_err(|error| self.no_list(name, &error.to_string()))?;
+                list_header::lines_of(&text)
+            }
+            Some(_) | None => Vec::new(),
+        };
+        let delay = alias.option("delay_notifications").map(|_| true);
+        let no_delay = alias.option("nodelay_notifications").map(|_| false);
+        let mut tags = above.tags.clone();
+        let own = alias.option("conversion_tag").unwrap_or("").split(',');
+        for tag in own.map(str::trim).filter(|tag| !tag.is_empty()) {
+            if !tags.iter().any(|known| known == tag) {
+                tags.push(tag.to_owned());
+            }
+        }
+        Ok(Membership {
+            header: ListHeader::of(alias, added, above.header.as_ref()),
+            delay_notices: no_delay.or(delay).or(above.delay_notices),
+            tags,
+        })
     }
 
     /// Asks the access checks, the moderators and the hold lists of an alias.

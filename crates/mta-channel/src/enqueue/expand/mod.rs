@@ -12,6 +12,7 @@ mod look_up;
 
 use super::fault::Fault;
 use super::forward::forward;
+use super::list_header::ListHeader;
 use super::refusal::Refusal;
 use super::resolve::{Context, Destination, Question};
 use super::rewriting::{Rewriter, Routed};
@@ -36,10 +37,25 @@ const MAX_DESTINATIONS: usize = 20_000;
 /// lists grows by multiplication, and a client waits for the answer.
 const MAX_WORK: usize = 100_000;
 
-/// Limits that entries of the directory set for a message.
+/// What aliases and entries of the directory ask of the message as a whole.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct SizeLimits {
+pub(super) struct Demands {
+    /// Its largest size.
     pub(super) octets: Option<u64>,
+    /// The most lines it may have.
+    pub(super) lines: Option<u64>,
+    /// The members of a list are not to be shown.
+    pub(super) hidden: bool,
+}
+
+/// What a list says of its members beside who they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+struct Membership {
+    header: Option<Arc<ListHeader>>,
+    /// Whether they get notices of delay, if the list says so.
+    delay_notices: Option<bool>,
+    /// Conversion tags.
+    tags: Vec<String>,
 }
 
 /// What an address brings along from the aliases above it.
@@ -54,6 +70,7 @@ struct Above {
     forwarded: bool,
     /// The address of the user whose mailbox this is; anybody else is what the address says.
     intermediate: Option<Address>,
+    list: Membership,
 }
 
 /// What an address was found to stand for.
@@ -78,7 +95,7 @@ pub(super) struct Expansion<'a, 't> {
     done: HashMap<Visit, usize>,
     destinations: Vec<Destination>,
     failures: Vec<Failure>,
-    limits: SizeLimits,
+    demands: Demands,
     /// Results looked at.
     work: usize,
     /// There are too many of them: the recipient as a whole is refused.
@@ -93,6 +110,7 @@ struct Visit {
     subaddress: Option<String>,
     held: Option<String>,
     sender: Option<Option<Address>>,
+    list: Membership,
 }
 
 /// A result that cannot be had.
@@ -101,6 +119,7 @@ struct Failure {
     refusal: Refusal,
     /// The envelope From that its list asks for.
     sender: Option<Option<Address>>,
+    list: Membership,
 }
 
 impl<'a, 't> Expansion<'a, 't> {
@@ -120,14 +139,14 @@ impl<'a, 't> Expansion<'a, 't> {
             done: HashMap::new(),
             destinations: Vec::new(),
             failures: Vec::new(),
-            limits: SizeLimits::default(),
+            demands: Demands::default(),
             work: 0,
             exhausted: None,
         }
     }
 
     /// All final addresses of `routed`.
-    pub(super) fn of(mut self, routed: &Routed) -> Result<(Vec<Destination>, SizeLimits), Refusal> {
+    pub(super) fn of(mut self, routed: &Routed) -> Result<(Vec<Destination>, Demands), Refusal> {
         let above = Above {
             level: 0,
             via_alias: false,
@@ -136,13 +155,14 @@ impl<'a, 't> Expansion<'a, 't> {
             store: StoreOptions::default(),
             forwarded: false,
             intermediate: None,
+            list: Membership::default(),
         };
         self.expand(routed, &above)?;
         if self.destinations.is_empty() {
             return Err(self.worst());
         }
         self.send_failures_on()?;
-        Ok((self.destinations, self.limits))
+        Ok((self.destinations, self.demands))
     }
 
     /// Why there is no final address at all: a temporary reason if there is one.
@@ -171,6 +191,7 @@ impl<'a, 't> Expansion<'a, 't> {
                 address,
                 refusal,
                 sender,
+                list,
             } = failure;
             let Some(channel) = channel else {
                 return Err(refusal);
@@ -186,8 +207,10 @@ impl<'a, 't> Expansion<'a, 't> {
                 held: None,
                 sender,
                 store_options: None,
-                tags: Vec::new(),
+                tags: list.tags,
                 pending: Some(refusal.lasting().unwrap_or(Pending::Later)),
+                list: list.header,
+                delay_notices: list.delay_notices,
             });
         }
         Ok(())
@@ -287,8 +310,10 @@ impl<'a, 't> Expansion<'a, 't> {
             held: above.held.clone(),
             sender: above.sender.clone(),
             store_options: store.to_record(),
-            tags: Vec::new(),
+            tags: above.list.tags.clone(),
             pending: None,
+            list: above.list.header.clone(),
+            delay_notices: above.list.delay_notices,
         });
         Ok(())
     }
@@ -303,7 +328,8 @@ impl<'a, 't> Expansion<'a, 't> {
 
     /// The message as a whole may be no larger than the smallest of all limits.
     fn limit(&mut self, octets: u64) {
-        self.limits.octets = Some(self.limits.octets.map_or(octets, |known| known.min(octets)));
+        let known = &mut self.demands.octets;
+        *known = Some(known.map_or(octets, |known| known.min(octets)));
     }
 
     /// An alias of the alias file.
@@ -319,11 +345,18 @@ impl<'a, 't> Expansion<'a, 't> {
         if let Some(text) = alias.option("envelope_from") {
             below.sender = Some(self.list_sender(text)?);
         }
-        let blocks = alias
-            .option("blocklimit")
-            .and_then(|text| text.trim().parse().ok());
-        if let Some(blocks) = blocks.filter(|blocks: &u64| *blocks > 0) {
+        let number = |name| alias.option(name).and_then(|text| text.trim().parse().ok());
+        if let Some(blocks) = number("blocklimit").filter(|blocks: &u64| *blocks > 0) {
             self.limit(blocks.saturating_mul(self.context.config.block_size()));
+        }
+        if let Some(lines) = number("linelimit").filter(|lines: &u64| *lines > 0) {
+            let known = &mut self.demands.lines;
+            *known = Some(known.map_or(lines, |known| known.min(lines)));
+        }
+        self.demands.hidden |= alias.option("nonexpandable").is_some();
+        // The moderator gets what was written: it becomes a posting of the list when it comes back.
+        if !matches!(posting, Posting::ToModerator(_)) {
+            below.list = self.membership(alias, &above.list)?;
         }
         if let Posting::Held = posting {
             below.held = Some(format!("held by the list {}", alias.name));
@@ -387,6 +420,7 @@ impl<'a, 't> Expansion<'a, 't> {
             address,
             refusal,
             sender: below.sender.clone(),
+            list: below.list.clone(),
         });
     }
 
@@ -399,6 +433,7 @@ impl<'a, 't> Expansion<'a, 't> {
             store: StoreOptions::default(),
             forwarded: above.forwarded,
             intermediate: Some(address.clone()),
+            list: above.list.clone(),
         }
     }
 

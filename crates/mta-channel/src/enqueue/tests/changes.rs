@@ -1,7 +1,8 @@
 //! What becomes of addresses on their way: header rewriting, REVERSE, FORWARD, AUTH_REWRITE.
 
-use super::world::{CHANNELS, RULES, World, channels, network, now, rules};
-use crate::enqueue::{MailParams, RcptParams, Refusal};
+use super::world::{CHANNELS, RULES, World, alias, channels, network, now, rules};
+use crate::enqueue::{MailParams, Question, RcptParams, Refusal, Silent};
+use mta_config::aliases::{AliasEntry, Aliases};
 use mta_config::database::Kind;
 use mta_config::value::Value;
 use mta_config::{Config, MtaOption};
@@ -490,4 +491,100 @@ fn each_channel_sees_its_own_words() {
         inside.contains("\nFrom: Ada <ada@a.example> (home)\n"),
         "{inside}"
     );
+}
+
+fn list(name: &str, members: &[&str], options: &[(&str, &str)]) -> AliasEntry {
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    AliasEntry {
+        options: options.iter().map(owned).collect(),
+        ..alias(name, members)
+    }
+}
+
+#[test]
+fn members_of_a_list_see_its_header_and_nobody_else_does() {
+    let world = World::with(|config: &mut Config| {
+        let options = [
+            ("envelope_from", "owner@example.com"),
+            ("reply_to", "friends@example.com"),
+            ("errors_to", "owner@example.com"),
+            ("precedence", "list"),
+            ("tag", "[friends]"),
+            ("header_addition", "IMTA_TABLE:friends.headers"),
+            ("nodelay_notifications", ""),
+            ("conversion_tag", "lists, small"),
+            ("linelimit", "50"),
+            ("nonexpandable", ""),
+        ];
+        let friends = list(
+            "friends",
+            &["far@elsewhere.example", "near@elsewhere.example"],
+            &options,
+        );
+        config.aliases = Aliases::new(1, vec![friends]);
+    });
+    let file = world.dir.path().join("config/friends.headers");
+    std::fs::write(file, "! ours\nList-Id: Friends\n <friends.example.com>\n").unwrap();
+    let header = "From: Ada <ada@example.com>\nReply-To: ada@example.com\nTo: friends@example.com\n\
+                  Subject: lunch\n";
+    let mut transaction = world.begin("tcp_intranet", "ada@example.com");
+    for recipient in [
+        "friends@example.com",
+        "near@elsewhere.example",
+        "x@elsewhere.example",
+    ] {
+        transaction
+            .recipient(recipient, &RcptParams::default())
+            .unwrap();
+    }
+    let mut writer = transaction.message().unwrap();
+    writer.write(format!("{header}\nbody\n").as_bytes());
+    writer.finish().unwrap();
+    let files = world.files("tcp_local");
+    assert_eq!(files.len(), 2, "{files:?}");
+    let (listed, direct): (Vec<_>, Vec<_>) = files
+        .iter()
+        .map(|(_, content)| content)
+        .partition(|content| content.contains("List-Id:"));
+    for part in [
+        "\nm;owner@example.com\n",
+        "\nfar@elsewhere.example\n",
+        "\nReply-To: friends@example.com\n",
+        "\nErrors-To: owner@example.com\n",
+        "\nPrecedence: list\n",
+        "\nSubject: [friends] lunch\n",
+        "\nList-Id: Friends <friends.example.com>\n",
+        "\nn;20\nk;lists,small\nfar@elsewhere.example\n",
+    ] {
+        assert!(listed[0].contains(part), "{part:?} in {}", listed[0]);
+    }
+    assert!(!listed[0].contains("near@"), "{}", listed[0]);
+    for part in [
+        "\nm;ada@example.com\n",
+        "\nnear@elsewhere.example\n",
+        "\nx@elsewhere.example\n",
+        "\nReply-To: ada@example.com\n",
+        "\nSubject: lunch\n",
+    ] {
+        assert!(direct[0].contains(part), "{part:?} in {}", direct[0]);
+    }
+    let friends = || {
+        let question = Question {
+            source: &network("tcp_intranet"),
+            sender: None,
+            recipient: "friends@example.com",
+            params: &RcptParams::default(),
+            size: None,
+            counts: (0, 0),
+        };
+        world.enqueuer.resolve(&question, &mut Silent)
+    };
+    let resolution = friends().unwrap();
+    assert!(resolution.hidden);
+    assert_eq!(resolution.line_limit, Some(50));
+    assert_eq!(resolution.destinations[0].delay_notices, Some(false));
+    // Without its file of header lines the list waits.
+    std::fs::remove_file(world.dir.path().join("config/friends.headers")).unwrap();
+    let refusal = friends().unwrap_err();
+    assert!(refusal.is_temporary(), "{refusal}");
 }

@@ -52,7 +52,7 @@
 //!
 //! # SEE ALSO
 //!
-//! job_controller(8), imsimta(8)
+//! conversion(8), job_controller(8), imsimta(8)
 
 use std::process::ExitCode;
 
@@ -72,8 +72,8 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let Arguments { run, channel } = Arguments::parse();
-    mta_process::exit(channels::reprocess::run(&channels::master::Arguments {
-        channel,
-        run,
-    }))
+    mta_process::exit(channels::reprocess::run(
+        "reprocess",
+        &channels::master::Arguments { channel, run },
+    ))
 }

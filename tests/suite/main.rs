@@ -48,6 +48,8 @@ mod smtp_out;
 #[cfg(test)]
 mod sweep;
 #[cfg(test)]
+mod tables;
+#[cfg(test)]
 mod worked;
 
 /// Every file of this directory is a module above; a forgotten one would never run.

@@ -10,10 +10,11 @@ const HERE: &str = env!("CARGO_MANIFEST_DIR");
 /// Operator's commands are section 1, everything in `lib` section 8.
 const COMMANDS: [&str; 4] = ["imsimta", "msconfig", "configure", "configtoxml"];
 
-const EXECUTABLES: [(&str, &str); 14] = [
+const EXECUTABLES: [(&str, &str); 15] = [
     ("bitbucket", env!("CARGO_BIN_EXE_bitbucket")),
     ("configtoxml", env!("CARGO_BIN_EXE_configtoxml")),
     ("configure", env!("CARGO_BIN_EXE_configure")),
+    ("conversion", env!("CARGO_BIN_EXE_conversion")),
     ("dispatcher", env!("CARGO_BIN_EXE_dispatcher")),
     ("ims_master", env!("CARGO_BIN_EXE_ims_master")),
     ("imsched", env!("CARGO_BIN_EXE_imsched")),

@@ -1,9 +1,11 @@
-//! The `reprocess`, `process` and `hold` channels: mail that goes through the enqueue path once
-//! more.
+//! The `reprocess`, `process`, `hold` and `conversion` channels: mail that goes through the enqueue
+//! path once more.
 //!
 //! `reprocess` is invisible: rewriting and access tables see the channel that the message came
 //! from. `process` is visible, as the origin of what passes it. `hold` is as `reprocess`: what an
-//! operator releases from it is treated as if it had just come in. The envelope id, the time of arrival and what the sender
+//! operator releases from it is treated as if it had just come in. `conversion` is as `process`, for mail that the
+//! table CONVERSIONS sends through it: its recipients are final, and nothing is asked about them again but
+//! where they lead. Its messages pass as they are. The envelope id, the time of arrival and what the sender
 //! asked for are kept.
 //!
 //! The new files are durable before the old one goes. A crash between the two makes a second
@@ -22,20 +24,24 @@ use mta_envelope::status::{Outcome, Report, Status};
 
 use crate::master::{self, Arguments, Error};
 
+/// The name of the program that passes on what CONVERSIONS sends through its channel.
+pub const CONVERSION: &str = "conversion";
+
 /// Octets passed on at a time.
 const CHUNK: usize = 64 * 1024;
 
-/// Runs the channel program.
+/// Runs the channel program, under the name by which it was called.
 ///
 /// # Errors
 /// [`Error`] when it cannot begin.
-pub fn run(arguments: &Arguments) -> Result<(), Error> {
-    let setup = master::prepare("reprocess", arguments)?;
+pub fn run(program: &'static str, arguments: &Arguments) -> Result<(), Error> {
+    let setup = master::prepare(program, arguments)?;
     run_master(&setup, &|thread: &JobThread| {
         Box::new(Again {
             enqueuer: thread.enqueuer.clone(),
             channel: thread.channel.clone(),
             thread: u32::from(thread.number) + 1,
+            converts: program == CONVERSION,
         })
     })?;
     Ok(())
@@ -47,6 +53,8 @@ struct Again {
     enqueuer: Enqueuer,
     channel: ChannelName,
     thread: u32,
+    /// It is the conversion program, whatever its channel is called.
+    converts: bool,
 }
 
 impl Deliverer for Again {
@@ -63,7 +71,8 @@ impl Deliverer for Again {
                 let accepted = match refused(recipient) {
                     Some(refusal) => Err(refusal),
                     None => {
-                        transaction.recipient(recipient.address.as_str(), &parameters(recipient))
+                        let parameters = self.parameters(recipient);
+                        transaction.recipient(recipient.address.as_str(), &parameters)
                     }
                 };
                 message.debug(|| match &accepted {
@@ -93,7 +102,7 @@ impl Again {
         let mut source = Source::internal(self.source_channel(envelope), &envelope.user);
         source.authenticated.clone_from(&envelope.authenticated);
         source.thread = Some(self.thread);
-        source.reprocessing = !is_visible(&self.channel);
+        source.reprocessing = !self.is_visible();
         let params = MailParams {
             ret: envelope.ret,
             envelope_id: Some(envelope.id.clone()),
@@ -106,11 +115,29 @@ impl Again {
             .begin(&Arc::new(source), sender, params, mta_log::time::now())
     }
 
+    /// What is asked for a recipient, and what is known of it.
+    fn parameters(&self, recipient: &Recipient) -> RcptParams {
+        let parameters = parameters(recipient);
+        if !self.converts || recipient.pending.is_some() {
+            return parameters;
+        }
+        RcptParams {
+            checked: Checked::Everything,
+            expanded: true,
+            ..parameters
+        }
+    }
+
+    /// Whether mail comes from the channel itself once it has passed it.
+    fn is_visible(&self) -> bool {
+        self.converts || is_process(&self.channel)
+    }
+
     /// The channel that the message is said to come from.
     fn source_channel(&self, envelope: &Envelope) -> ChannelName {
         // Checks that are still to be made are made of the channel that it came from.
         let unchecked = |recipient: &Recipient| recipient.pending == Some(Pending::Anew);
-        if is_visible(&self.channel) && !envelope.recipients.iter().any(unchecked) {
+        if self.is_visible() && !envelope.recipients.iter().any(unchecked) {
             self.channel.clone()
         } else {
             envelope.source_channel.clone()
@@ -118,8 +145,8 @@ impl Again {
     }
 }
 
-/// Whether mail comes from the channel itself once it has passed it.
-fn is_visible(channel: &ChannelName) -> bool {
+/// Whether it is the channel `process`, or one of its kin.
+fn is_process(channel: &ChannelName) -> bool {
     channel.as_str() == "process" || channel.as_str().starts_with("process_")
 }
 
@@ -136,6 +163,7 @@ fn parameters(recipient: &Recipient) -> RcptParams {
         },
         tags: recipient.tags.clone(),
         store_options: recipient.store_options.clone(),
+        expanded: false,
         patient: false,
     }
 }
@@ -226,6 +254,7 @@ mod tests {
             enqueuer: world.enqueuer.clone(),
             channel: ChannelName::new(channel).unwrap(),
             thread: 1,
+            converts: channel == CONVERSION,
         };
         let debug = DebugLog::off();
         let mut content = Text;
@@ -339,6 +368,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_converted_is_asked_about_no_more_and_comes_from_the_channel() {
+        // FORWARD, aliases and SEND_ACCESS would each have changed something.
+        let recipients = ["ada@secret.example", "forward@far.example"];
+        let (world, outcomes) = again("conversion", &recipients);
+        assert_eq!(outcomes, [Outcome::Requeued, Outcome::Requeued]);
+        let files = world.files("tcp_local");
+        let text = &files[0].1;
+        for part in [
+            "\nc;conversion\n",
+            "\nada@secret.example\n",
+            "\nforward@far.example\n",
+            "\nReceived: from conversion-daemon.",
+        ] {
+            assert!(text.contains(part), "{part:?} in {text}");
+        }
+    }
+
+    #[test]
     fn nothing_is_enqueued_if_nobody_is_accepted() {
         let (world, outcomes) = again("reprocess", &["nobody@example.com"]);
         assert!(matches!(outcomes[0], Outcome::Failed(_)));
@@ -355,7 +402,7 @@ mod tests {
             ("processing", false),
         ] {
             assert_eq!(
-                is_visible(&ChannelName::new(name).unwrap()),
+                is_process(&ChannelName::new(name).unwrap()),
                 visible,
                 "{name}"
             );

@@ -30,6 +30,7 @@ const CONFIG: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <group name="channel" id="ims-ms"><option name="official_host_name" type="string">ims-ms-daemon</option></group>
 <group name="channel" id="tcp_local"><option name="official_host_name" type="string">tcp-daemon</option></group>
 <group name="channel" id="process"><option name="official_host_name" type="string">process-daemon</option></group>
+<group name="channel" id="conversion"><option name="official_host_name" type="string">conversion-daemon</option></group>
 <group name="channel" id="reprocess"><option name="official_host_name" type="string">reprocess-daemon</option></group>
 <group name="rewrite">
 <option name="rule" type="rule"><pattern>$*</pattern><template>$A$E$F$U%$H$V$H@mail.example.com</template></option>
@@ -39,6 +40,9 @@ const CONFIG: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 </group>
 <group name="mapping" id="ORIG_SEND_ACCESS">
 <option name="rule" type="rule"><pattern>tcp_local|*|tcp_local|*</pattern><template>$NRelaying$ not$ allowed</template></option>
+</group>
+<group name="mapping" id="FORWARD">
+<option name="rule" type="rule"><pattern>forward@far.example</pattern><template>elsewhere@far.example$Y</template></option>
 </group>
 <group name="mapping" id="SEND_ACCESS">
 <option name="rule" type="rule"><pattern>*|*|tcp_local|*@secret.example</pattern><template>$NNot$ there</template></option>

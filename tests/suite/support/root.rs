@@ -16,13 +16,14 @@ const COMMANDS: [(&str, &str); 4] = [
     ("configtoxml", env!("CARGO_BIN_EXE_configtoxml")),
 ];
 
-const PROGRAMS: [(&str, &str); 10] = [
+const PROGRAMS: [(&str, &str); 11] = [
     ("watcher", env!("CARGO_BIN_EXE_watcher")),
     ("dispatcher", env!("CARGO_BIN_EXE_dispatcher")),
     ("job_controller", env!("CARGO_BIN_EXE_job_controller")),
     ("tcp_smtp_server", env!("CARGO_BIN_EXE_tcp_smtp_server")),
     ("tcp_smtp_client", env!("CARGO_BIN_EXE_tcp_smtp_client")),
     ("ims_master", env!("CARGO_BIN_EXE_ims_master")),
+    ("conversion", env!("CARGO_BIN_EXE_conversion")),
     ("reprocess", env!("CARGO_BIN_EXE_reprocess")),
     ("bitbucket", env!("CARGO_BIN_EXE_bitbucket")),
     ("return_job", env!("CARGO_BIN_EXE_return_job")),

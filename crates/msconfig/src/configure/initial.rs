@@ -108,6 +108,7 @@ const CHANNELS: &[ChannelBlock] = &[
             ("missingrecipientpolicy", "4"),
         ],
     ),
+    ("conversion", "conversion-daemon", &[]),
     ("process", "process-daemon", &[]),
     ("reprocess", "reprocess-daemon", &[]),
     ("hold", "hold-daemon", &[]),
@@ -126,7 +127,8 @@ const RULES: &[(&str, &str)] = &[
 /// Channels that are reached by address: delivery options and aliases name them, and
 /// ORIG_SEND_ACCESS refuses who names them from outside.
 ///
-/// Not so the channels that send on what they get, `tcp_intranet`, `process` and `reprocess`:
+/// Not so the channels that send on what they get, `tcp_intranet`, `conversion`, `process` and
+/// `reprocess`:
 /// with a rule `.process-daemon`, everybody could have `user@elsewhere.process-daemon` relayed.
 /// Their rules lead to them without one.
 const ADDRESSED: &[&str] = &["ims-ms-daemon", "hold-daemon", "bitbucket-daemon"];
@@ -193,6 +195,10 @@ const PLAIN: &[(&str, &str)] = &[
     (
         "job_controller.channel_class:bitbucket.master_command",
         "IMTA_BIN:bitbucket",
+    ),
+    (
+        "job_controller.channel_class:conversion*.master_command",
+        "IMTA_BIN:conversion",
     ),
     (
         "job_controller.channel_class:hold.master_command",

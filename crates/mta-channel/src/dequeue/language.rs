@@ -8,7 +8,7 @@
 use mta_access::arguments::{Dealt, one};
 use mta_envelope::envelope::Envelope;
 use mta_mapping::{Callouts, Input, Silent, Tables};
-use mta_message::header::Header;
+use mta_message::header::{Field, Header};
 use mta_message::template::Kind;
 
 const TABLE: &str = "NOTIFICATION_LANGUAGE";
@@ -68,7 +68,7 @@ pub(super) fn language(
 /// The first language tag that the header prefers.
 fn preferred(header: &Header) -> String {
     let field = FIELDS.iter().find_map(|name| header.get(name));
-    let value = field.map(|field| field.value()).unwrap_or_default();
+    let value = field.map(Field::value).unwrap_or_default();
     let tag = value.split([',', ';']).next().unwrap_or("").trim();
     let is_tag = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '*';
     tag.chars().take_while(|c| is_tag(*c)).collect()

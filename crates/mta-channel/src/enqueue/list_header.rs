@@ -169,7 +169,8 @@ mod tests {
 
     #[test]
     fn fields_are_replaced_supplied_and_tagged() {
-        let table: [(&[(&str, &str)], &str, &str); 6] = [
+        type Case<'c> = (&'c [(&'c str, &'c str)], &'c str, &'c str);
+        let table: [Case<'_>; 6] = [
             (
                 &[("reply_to", "l@x"), ("errors_to", "e@x")],
                 "From: a@x\nReply-To: a@x\n",

@@ -19,6 +19,7 @@ use super::rewriting::{Rewriter, Routed};
 use super::source::{Checked, RcptParams, ReverseName, Source};
 use super::trace::{Step, Trace, tell};
 use crate::lookups::Lookups;
+use mta_access::conversions::{Conversion, ConversionProbe, conversion};
 use mta_config::database::Databases;
 use mta_config::{Channel, ChannelOption, Config};
 use mta_directory::Directory;
@@ -295,7 +296,54 @@ fn settle_one(
         return discard(context, destination);
     }
     limits(context, question, destination, resolution)?;
+    convert(context, question, destination, trace)?;
     Ok(true)
+}
+
+/// CONVERSIONS: a conversion channel may stand in front of the one that is to take the message.
+/// What cannot be sent through it waits: it may be the one that looks for viruses.
+fn convert(
+    context: Context<'_>,
+    question: &Question<'_>,
+    destination: &mut Destination,
+    trace: &mut dyn Trace,
+) -> Result<(), Refusal> {
+    let config = context.config;
+    let mut tags = question.params.tags.clone();
+    tags.extend(destination.tags.iter().cloned());
+    let probe = ConversionProbe {
+        source: question.source.channel.as_str(),
+        destination: destination.channel.as_str(),
+        tags: &tags,
+    };
+    let lookups = context.lookups();
+    let wanted = match conversion(&config.mta, &config.mappings, &probe, &lookups) {
+        Conversion::Direct => return Ok(()),
+        Conversion::Through(channel) => Some(channel),
+        Conversion::Unknown => None,
+    };
+    let name = wanted
+        .as_deref()
+        .and_then(|name| ChannelName::new(name).ok());
+    let Some(channel) = name.and_then(|name| config.channel(&name)) else {
+        let what = wanted.map_or("CONVERSIONS cannot be read".to_owned(), |name| {
+            format!("there is no conversion channel {name}")
+        });
+        tell(trace, || Step::Note { text: what.clone() });
+        let status = Status::new(4, 3, 5);
+        let text = "mail for this address cannot be converted now";
+        return Err(Refusal::temporary(status, text, question.recipient));
+    };
+    tell(trace, || Step::Note {
+        text: format!(
+            "CONVERSIONS sends what is for {} through {}",
+            destination.channel,
+            channel.name()
+        ),
+    });
+    destination.channel = channel.name().clone();
+    channel.official_host().clone_into(&mut destination.host);
+    Ok(())
 }
 
 fn is_reprocess(channel: &ChannelName) -> bool {

@@ -149,6 +149,8 @@ pub struct RcptParams {
     pub tags: Vec<String>,
     /// The `o;` record of a final address (reprocess).
     pub store_options: Option<String>,
+    /// It is a final address: neither aliases nor FORWARD are asked again (conversion).
+    pub expanded: bool,
     /// Refused for now, it is taken all the same and left to the reprocess channel (notices,
     /// which must not wait for their addressee in the queue of what they are about).
     pub patient: bool,

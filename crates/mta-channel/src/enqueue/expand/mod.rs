@@ -157,6 +157,15 @@ impl<'a, 't> Expansion<'a, 't> {
             intermediate: None,
             list: Membership::default(),
         };
+        if self.question.params.expanded {
+            let channel = self.context.config.channel(&routed.channel);
+            let found = Above {
+                via_alias: true,
+                ..above
+            };
+            self.destination(routed, channel, &found)?;
+            return Ok((self.destinations, self.demands));
+        }
         self.expand(routed, &above)?;
         if self.destinations.is_empty() {
             return Err(self.worst());

@@ -10,7 +10,7 @@ use mta_envelope::domain::fold;
 use std::collections::{HashMap, HashSet};
 
 /// Mapping tables that the programs ask by name.
-const ASKED: [&str; 24] = [
+const ASKED: [&str; 20] = [
     "PORT_ACCESS",
     "IP_ACCESS",
     "INTERNAL_IP",
@@ -28,13 +28,9 @@ const ASKED: [&str; 24] = [
     "COMMENT_STRINGS",
     "PERSONAL_NAMES",
     "CONVERSIONS",
-    "CHARSET-CONVERSION",
     "NOTIFICATION_LANGUAGE",
-    "DISPOSITION_LANGUAGE",
     "LOG_ACTION",
-    "X-ATT-NAMES",
-    "SIEVE_EXTLISTS",
-    "TLS_ACCESS",
+    "MESSAGE-SAVE-COPY",
 ];
 
 /// Checks the whole.

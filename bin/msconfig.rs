@@ -54,8 +54,9 @@
 //! : list earlier configurations, compare them, take one back. On the command line `history`,
 //! `revert ID` and `differences ID ID` do without a current configuration that can be read.
 //!
-//! `help [option NAME]`
-//! : the commands, or what is known about an option.
+//! `help [COMMAND|option NAME]`
+//! : the commands, how one is used, or what is known about an option: its meaning, type, default,
+//! and what makes a change of it count. A name without its group is looked for in all of them.
 //!
 //! `exit`, `quit`
 //! : end the dialogue; `exit` asks when there are changes, `quit` drops them. A script that ends

@@ -131,7 +131,16 @@ fn page(name: &str, executable: &str) -> String {
             }
             _ if verbatim => page.push_str(&format!("{}\n", escape(line))),
             _ if line.trim().is_empty() => page.push_str(".PP\n"),
-            _ => page.push_str(&format!("{}\n", escape(&line.replace('`', "")))),
+            _ => match line.strip_prefix(": ") {
+                // The line before was no text but what this one explains.
+                Some(explanation) => {
+                    let term = page.trim_end().rsplit_once('\n');
+                    let (before, term) = term.map(|(b, t)| (b.len() + 1, t.to_owned())).unwrap();
+                    page.truncate(before);
+                    page.push_str(&format!(".TP\n{term}\n{}\n", marked(explanation)));
+                }
+                None => page.push_str(&format!("{}\n", marked(line))),
+            },
         }
     }
     if options_due {
@@ -190,6 +199,18 @@ fn options(name: &str, executable: &str) -> String {
     text
 }
 
+/// Text with what stands between backquotes in bold.
+fn marked(line: &str) -> String {
+    let mut text = String::new();
+    for (number, part) in escape(line).split('`').enumerate() {
+        if number > 0 {
+            text.push_str(if number % 2 == 1 { "\\fB" } else { "\\fR" });
+        }
+        text.push_str(part);
+    }
+    text
+}
+
 fn escape(text: &str) -> String {
     let text = text.replace('\\', "\\e").replace('-', "\\-");
     if text.starts_with(['.', '\'']) {
@@ -203,7 +224,10 @@ fn escape(text: &str) -> String {
 fn tidy(page: &str) -> String {
     let mut lines: Vec<&str> = Vec::new();
     for line in page.lines() {
-        let heads = line.starts_with(".SH") || line.starts_with(".SS") || line == ".PP";
+        let heads = [".SH", ".SS", ".TP"]
+            .iter()
+            .any(|head| line.starts_with(head));
+        let heads = heads || line == ".PP";
         while heads && lines.last() == Some(&".PP") {
             lines.pop();
         }

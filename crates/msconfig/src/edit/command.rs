@@ -49,7 +49,7 @@ pub(super) enum Command {
     Differences { ids: Vec<String> },
     /// `revert id`
     Revert { id: String },
-    /// `help [option NAME]`
+    /// `help [COMMAND | option NAME]`
     Help { option: Option<String> },
     /// `exit`: asks when there are changes.
     Exit,
@@ -87,7 +87,7 @@ const COMMANDS: [(&str, &[&str], &str); 15] = [
     ("history", &["json"], "history [-json]"),
     ("differences", &[], "differences [id [id]]"),
     ("revert", &[], "revert id"),
-    ("help", &[], "help [option name]"),
+    ("help", &[], "help [command|option name]"),
     ("exit", &[], "exit"),
     ("quit", &[], "quit"),
 ];
@@ -149,6 +149,9 @@ impl Command {
             ("differences", ids) if ids.len() <= 2 => Ok(Self::Differences { ids: ids.to_vec() }),
             ("revert", [id]) => Ok(Self::Revert { id: id.clone() }),
             ("help", []) => Ok(Self::Help { option: None }),
+            ("help", [topic]) if topic != "option" => Ok(Self::Help {
+                option: Some(topic.clone()),
+            }),
             ("help", [topic, name]) if topic == "option" => Ok(Self::Help {
                 option: Some(name.clone()),
             }),
@@ -195,6 +198,12 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 /// How each command is used, for `help`.
 pub(super) fn usages() -> impl Iterator<Item = &'static str> {
     COMMANDS.iter().map(|(_, _, usage)| *usage)
+}
+
+/// How the command of that name is used.
+pub(super) fn usage(name: &str) -> Option<&'static str> {
+    let command = COMMANDS.iter().find(|(known, ..)| *known == name);
+    command.map(|(_, _, usage)| *usage)
 }
 
 fn lookup(typed: &str) -> Result<(&'static str, &'static [&'static str], &'static str), Error> {

@@ -37,6 +37,38 @@ pub(super) fn option(typed: &str) -> Result<Found, Error> {
     }
 }
 
+/// Options of that name in groups of any kind, each with `NAME` for the name of its group.
+pub(super) fn everywhere(typed: &str) -> Vec<(Path, Spec)> {
+    let (_, rest) = split_scope(typed);
+    let Some(path) = Path::parse(rest) else {
+        return Vec::new();
+    };
+    let named = |group| Segment::of(group, "NAME");
+    let plain = Segment::plain;
+    let groups = [
+        vec![plain("mta")],
+        vec![plain("base")],
+        vec![named("channel")],
+        vec![named("alias")],
+        vec![named("mapping")],
+        vec![plain("rewrite")],
+        vec![plain("dispatcher")],
+        vec![plain("dispatcher"), named("service")],
+        vec![plain("job_controller")],
+        vec![plain("job_controller"), named("job_pool")],
+        vec![plain("job_controller"), named("channel_class")],
+        vec![plain("schedule")],
+        vec![plain("schedule"), named("task")],
+        vec![plain("watcher")],
+    ];
+    let whole = |mut group: Vec<Segment>| {
+        group.extend(path.segments().iter().cloned());
+        let path = canonical(Path(group));
+        schema::spec(&path).ok().map(|spec| (path, spec))
+    };
+    groups.into_iter().filter_map(whole).collect()
+}
+
 fn below(group: &str, path: &Path) -> Path {
     let mut segments = vec![Segment::plain(group)];
     segments.extend(path.segments().iter().cloned());

@@ -5,7 +5,8 @@ use super::{Error, change, history, recipe, resolve, show, text};
 use crate::{lock, restricted};
 use mta_command::output;
 use mta_config::source::legacy::Section;
-use mta_config::source::schema::Access;
+use mta_config::source::name::Path;
+use mta_config::source::schema::{Access, Spec};
 use mta_config::source::tree::Tree;
 use mta_config::source::{self, Form, save};
 use mta_config::value::{Kind, ValueError};
@@ -289,15 +290,32 @@ pub(super) fn print_help(option: Option<&str>) -> Result<(), Error> {
     Ok(())
 }
 
-/// What is known about an option, or how the commands are used.
+/// What is known about an option, or how the commands are used. A name without its group is told
+/// of every kind of group that has such an option.
 fn help(option: Option<&str>) -> Result<String, Error> {
     let Some(typed) = option else {
         return Ok(super::command::usages()
             .map(|usage| format!("{usage}\n"))
             .collect());
     };
-    let found = resolve::option(typed)?;
-    let kind = match found.spec.kind {
+    if let Some(usage) = super::command::usage(typed) {
+        return Ok(format!("{usage}\n"));
+    }
+    match resolve::option(typed) {
+        Ok(found) => Ok(about(&found.path, found.spec)),
+        Err(error) => {
+            let all = resolve::everywhere(typed);
+            if all.is_empty() {
+                return Err(error);
+            }
+            let texts = all.into_iter().map(|(path, spec)| about(&path, spec));
+            Ok(texts.collect::<Vec<_>>().join("\n"))
+        }
+    }
+}
+
+fn about(path: &Path, spec: Spec) -> String {
+    let kind = match spec.kind {
         Kind::Integer(i64::MIN, _) | Kind::MaybeInteger(i64::MIN, _) => "integer".to_owned(),
         Kind::Integer(low, i64::MAX) => format!("integer from {low}"),
         Kind::Integer(low, high) | Kind::MaybeInteger(low, high) => {
@@ -306,19 +324,35 @@ fn help(option: Option<&str>) -> Result<String, Error> {
         Kind::Switch => "0 or 1".to_owned(),
         kind => kind.word().to_owned(),
     };
-    let default = match found.spec.default {
+    let default = match spec.default {
         "" => "none",
         default => default,
     };
-    let in_use = if found.spec.in_use {
+    let in_use = if spec.in_use {
         ""
     } else {
         "Accepted, but no code uses it.\n"
     };
-    Ok(format!(
-        "{}\n{}\nType: {kind}\nDefault: {default}\n{in_use}",
-        found.path, found.spec.sentence
-    ))
+    let effect = effect(path, spec);
+    let sentence = spec.sentence;
+    format!(
+        "{path}\n{sentence}\nType: {kind}\nDefault: {default}\nTakes effect with: {effect}\n{in_use}"
+    )
+}
+
+/// The commands that make a changed option count.
+fn effect(path: &Path, spec: Spec) -> &'static str {
+    if spec.access == Access::Root {
+        return "stop-msg, start-msg";
+    }
+    match path.segments().first().map(|group| &*group.name) {
+        Some("mapping" | "alias") => "imsimta cnbuild, imsimta reload",
+        Some("dispatcher") => "imsimta cnbuild, imsimta restart dispatcher",
+        Some("job_controller") => "imsimta cnbuild, imsimta restart job_controller",
+        Some("schedule") => "imsimta cnbuild, stop-msg sched, start-msg sched",
+        Some("watcher") => "stop-msg, start-msg",
+        _ => "imsimta cnbuild, imsimta restart",
+    }
 }
 
 /// Asks for a secret twice, without showing it.
@@ -363,6 +397,30 @@ mod tests {
         let (tree, _) = source::read_tree(root).unwrap();
         let entry = tree.get(Scope::Role, &Path::parse(name).unwrap());
         entry.map(|entry| entry.settings[0].content.clone())
+    }
+
+    #[test]
+    fn help_knows_commands_and_options_with_and_without_their_group() {
+        assert_eq!(help(Some("revert")).unwrap(), "revert id\n");
+        let pool = "job_controller.job_pool:NAME.job_limit\n\
+                    Most processes at once.\n\
+                    Type: integer from 0 to 100000\nDefault: 10\n\
+                    Takes effect with: imsimta cnbuild, imsimta restart job_controller\n";
+        assert_eq!(help(Some("job_limit")).unwrap(), pool);
+        let channel = help(Some("channel:tcp_local.maxjobs")).unwrap();
+        assert!(
+            channel.starts_with("channel:tcp_local.maxjobs\n"),
+            "{channel}"
+        );
+        let several = help(Some("max_life_askwork")).unwrap();
+        assert!(
+            several.matches("Takes effect with:").count() >= 1,
+            "{several}"
+        );
+        let mapping = help(Some("mapping:REVERSE.rule")).unwrap();
+        assert!(mapping.contains("imsimta reload"), "{mapping}");
+        let error = help(Some("nosuch")).unwrap_err();
+        assert_eq!(error.to_string(), "Unknown option: nosuch");
     }
 
     #[test]

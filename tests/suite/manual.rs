@@ -105,6 +105,7 @@ fn page(name: &str, executable: &str) -> String {
         .collect();
     let mut options_due = true;
     let mut verbatim = false;
+    let mut bold = false;
     for line in prose {
         match line.strip_prefix("# ") {
             Some(title) if !verbatim => {
@@ -137,9 +138,12 @@ fn page(name: &str, executable: &str) -> String {
                     let term = page.trim_end().rsplit_once('\n');
                     let (before, term) = term.map(|(b, t)| (b.len() + 1, t.to_owned())).unwrap();
                     page.truncate(before);
-                    page.push_str(&format!(".TP\n{term}\n{}\n", marked(explanation)));
+                    page.push_str(&format!(
+                        ".TP\n{term}\n{}\n",
+                        marked(explanation, &mut bold)
+                    ));
                 }
-                None => page.push_str(&format!("{}\n", marked(line))),
+                None => page.push_str(&format!("{}\n", marked(line, &mut bold))),
             },
         }
     }
@@ -199,12 +203,13 @@ fn options(name: &str, executable: &str) -> String {
     text
 }
 
-/// Text with what stands between backquotes in bold.
-fn marked(line: &str) -> String {
+/// Text with what stands between backquotes in bold, perhaps from one line to the next.
+fn marked(line: &str, bold: &mut bool) -> String {
     let mut text = String::new();
     for (number, part) in escape(line).split('`').enumerate() {
         if number > 0 {
-            text.push_str(if number % 2 == 1 { "\\fB" } else { "\\fR" });
+            *bold = !*bold;
+            text.push_str(if *bold { "\\fB" } else { "\\fR" });
         }
         text.push_str(part);
     }

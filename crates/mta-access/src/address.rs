@@ -36,11 +36,11 @@ impl AccessTable {
         }
     }
 
-    /// The bit of `access_counts` and `access_orcpt` that adds a field to this table's probe
-    /// (bit 0 adds it to all).
+    /// The bit by which `access_counts`, `access_orcpt` and the options of the form of the envelope
+    /// From name this table (bit 0 names all).
     const fn field_bit(self) -> i64 {
         match self {
-            Self::From => 0,
+            Self::From => 32,
             Self::OrigSend => 2,
             Self::Send => 4,
             Self::OrigMail => 8,
@@ -60,6 +60,10 @@ pub struct AddressProbe<'a> {
     pub source_channel: &'a str,
     /// Envelope From; empty for the null sender.
     pub from: &'a str,
+    /// Envelope From as the client gave it, for `use_orig_return`.
+    pub given_from: &'a str,
+    /// Envelope From after address reversal, for `use_canonical_return`.
+    pub canonical_from: &'a str,
     /// Authenticated originator, or empty.
     pub auth_from: &'a str,
     /// Destination channel (not FROM_ACCESS).
@@ -319,7 +323,17 @@ fn probe_text(mta: &MtaOptions, table: AccessTable, probe: &AddressProbe<'_>) ->
         Some(instead) => address.replace('|', &instead.to_string()),
         None => address.to_owned(),
     };
-    let (from, to) = (safe(probe.from), safe(probe.to));
+    let asked = |option| mta.int(option) & (1 | table.field_bit()) != 0;
+    let forms = [
+        (MtaOption::UseAuthReturn, probe.auth_from),
+        (MtaOption::UseOrigReturn, probe.given_from),
+        (MtaOption::UseCanonicalReturn, probe.canonical_from),
+    ];
+    let form = forms
+        .into_iter()
+        .find(|(option, form)| !form.is_empty() && asked(*option));
+    let from = safe(form.map_or(probe.from, |(_, form)| form));
+    let to = safe(probe.to);
     let (source, destination) = (probe.source_channel, probe.destination_channel);
     let connection = format!("{}|{}|MAIL", probe.port_info, probe.app_info);
     let mut text = match table {
@@ -331,12 +345,14 @@ fn probe_text(mta: &MtaOptions, table: AccessTable, probe: &AddressProbe<'_>) ->
             format!("{connection}|{source}|{from}|{destination}|{to}")
         }
     };
-    let asked = |option| mta.int(option) & (1 | table.field_bit()) != 0;
     if asked(MtaOption::AccessOrcpt) {
         text.push_str(&format!("|{}", safe(probe.orcpt)));
     }
     if asked(MtaOption::AccessCounts) {
         text.push_str(&format!("|{}/{}/", probe.counts.0, probe.counts.1));
+    }
+    if mta.flag(MtaOption::AccessAuth) {
+        text.push_str(&format!("|{}", safe(probe.auth_from)));
     }
     text
 }

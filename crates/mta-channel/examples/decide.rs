@@ -84,6 +84,7 @@ fn resolve_all(root: &str, list: &str) -> Fallible<()> {
             recipient,
             params: &params,
             size: MailParams::default().size,
+            given_sender: None,
             counts: (0, 0),
         };
         let resolution = enqueue::resolve(world.context(), &question, &mut Silent);

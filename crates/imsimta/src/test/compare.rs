@@ -267,6 +267,7 @@ fn question<T>(asked: &Asked, ask: impl FnOnce(&Question<'_>) -> T) -> T {
         recipient: &asked.recipient,
         params: &params,
         size: MailParams::default().size,
+        given_sender: None,
         counts: (0, 0),
     })
 }

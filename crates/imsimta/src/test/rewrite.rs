@@ -239,6 +239,7 @@ impl Setting<'_> {
             recipient: address,
             params: &self.params,
             size: MailParams::default().size,
+            given_sender: None,
             counts: (0, 0),
         };
         enqueue::resolve(self.context(), &question, trace)

@@ -17,6 +17,8 @@ const PROBE: AddressProbe<'_> = AddressProbe {
     app_info: "SMTP/client.example.org",
     source_channel: "tcp_local",
     from: "joe@example.org",
+    given_from: "",
+    canonical_from: "",
     auth_from: "",
     destination_channel: "ims-ms",
     to: "jane@example.com",
@@ -51,6 +53,45 @@ fn refused(template: &str) -> (String, String) {
 
 fn pair(status: &str, text: &str) -> (String, String) {
     (status.to_owned(), text.to_owned())
+}
+
+#[test]
+fn the_form_of_the_envelope_from_follows_the_options() {
+    use MtaOption::{AccessAuth, UseAuthReturn, UseCanonicalReturn, UseOrigReturn};
+    let known = AddressProbe {
+        given_from: "joe",
+        canonical_from: "Joe.Doe@example.org",
+        auth_from: "jd@example.org",
+        ..PROBE
+    };
+    let send = |from: &str| format!("tcp_local|{from}|ims-ms|jane@example.com");
+    for (options, expected) in [
+        (&[(UseOrigReturn, 1)][..], send("joe")),
+        (&[(UseCanonicalReturn, 4)], send("Joe.Doe@example.org")),
+        (&[(UseAuthReturn, 1)], send("jd@example.org")),
+        (&[(UseAuthReturn, 2)], send("joe@example.org")),
+        (
+            &[(UseOrigReturn, 1), (UseAuthReturn, 1)],
+            send("jd@example.org"),
+        ),
+        (
+            &[(AccessAuth, 1)],
+            send("joe@example.org") + "|jd@example.org",
+        ),
+    ] {
+        let text = probe_text(&with(options), AccessTable::Send, &known);
+        assert_eq!(text, expected, "{options:?}");
+    }
+    let from = probe_text(&with(&[(UseOrigReturn, 32)]), AccessTable::From, &known);
+    assert!(from.ends_with("|tcp_local|joe|jd@example.org"), "{from}");
+    // Who is not known by another name keeps his own.
+    let all = with(&[
+        (UseOrigReturn, 1),
+        (UseAuthReturn, 1),
+        (UseCanonicalReturn, 1),
+    ]);
+    let text = probe_text(&all, AccessTable::Send, &PROBE);
+    assert_eq!(text, send("joe@example.org"));
 }
 
 #[test]

@@ -2,13 +2,16 @@
 
 use super::refusal::Refusal;
 use super::resolve::{Context, Effects, Question};
+use super::reverse::{Moment, Reversal};
 use super::rewriting::{Routed, World};
 use super::source::Source;
-use super::trace::{MappingSteps, Step, Trace, tell};
+use super::trace::{MappingSteps, Silent, Step, Trace, tell};
 use mta_access::address::{AccessDecision, AccessRefusal, AccessTable, AddressProbe, ask, text};
+use mta_config::MtaOption;
 use mta_envelope::address::Address;
 use mta_envelope::envelope::Notify;
 use mta_envelope::status::Status;
+use mta_rewrite::{Direction, Part};
 use std::time::Duration;
 
 /// Longest delay that a table can ask for.
@@ -64,8 +67,11 @@ pub(super) fn sender(
     trace: &mut dyn Trace,
 ) -> Result<SenderEffects, Refusal> {
     let app_info = app_info(source);
+    let canonical = canonical(context, source, sender);
     let probe = AddressProbe {
         from: sender.map_or("", Address::as_str),
+        given_from: given.map_or("", Address::as_str),
+        canonical_from: canonical.as_deref().unwrap_or(""),
         ..of_source(source, &app_info)
     };
     let decision = asked(context, AccessTable::From, &probe, trace);
@@ -117,8 +123,11 @@ pub(super) fn recipient(
         .original
         .as_ref()
         .map_or_else(String::new, |(kind, address)| format!("{kind};{address}"));
+    let canonical = canonical(context, source, question.sender);
     let probe = AddressProbe {
         from: question.sender.map_or("", Address::as_str),
+        given_from: question.given_sender.map_or("", Address::as_str),
+        canonical_from: canonical.as_deref().unwrap_or(""),
         destination_channel: routed.channel.as_str(),
         to: routed.address.as_str(),
         orcpt: &orcpt,
@@ -147,6 +156,21 @@ pub(super) fn recipient(
         effects.delay = effects.delay.max(delay(decision.delay));
     }
     Ok(())
+}
+
+/// The envelope From after address reversal, if some probe is to have it.
+fn canonical(context: Context<'_>, source: &Source, sender: Option<&Address>) -> Option<String> {
+    if context.config.mta.int(MtaOption::UseCanonicalReturn) == 0 {
+        return None;
+    }
+    let reversal = Reversal {
+        part: Part::Envelope,
+        direction: Direction::Backward,
+        source: &source.channel,
+        destination: &source.channel,
+    };
+    let sender = sender?.as_str();
+    reversal.of(context, sender, Moment::After, &mut Silent)
 }
 
 fn asked(

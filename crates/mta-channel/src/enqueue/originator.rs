@@ -4,7 +4,7 @@
 use super::refusal::Refusal;
 use super::resolve::Context;
 use super::source::Source;
-use mta_config::ChannelOption;
+use mta_config::{ChannelOption, MtaOption};
 use mta_envelope::address::Address;
 use mta_envelope::status::Status;
 use mta_mapping::{Input, Silent};
@@ -106,6 +106,12 @@ fn table(
         in_from.as_deref().unwrap_or(""),
         source.authenticated.as_deref().unwrap_or("")
     );
+    let more = context.config.mta.text(MtaOption::AuthrewriteExtraHeaders);
+    let names = more.unwrap_or("").split(',').map(str::trim);
+    for name in names.filter(|name| !name.is_empty()) {
+        probe.push('|');
+        probe.push_str(&header.get(name).map(Field::value).unwrap_or_default());
+    }
     if with_channel {
         probe = format!("{}|{probe}", source.channel);
     }

@@ -61,6 +61,8 @@ pub struct Question<'a> {
     pub recipient: &'a str,
     /// Its parameters.
     pub params: &'a RcptParams,
+    /// Envelope From as it was given, if that is known and another one.
+    pub given_sender: Option<&'a Address>,
     /// The size that the client announced, in octets.
     pub size: Option<u64>,
     /// Recipients accepted so far, and offered so far, for `access_counts`.
@@ -277,6 +279,9 @@ fn settle_one(
         return Err(Fault::AliasTemporary.refuse(context.config, question.recipient));
     }
     let mut effects = Effects::default();
+    let channel = context.config.channel(&destination.channel);
+    let tag = channel.and_then(|channel| channel.text(ChannelOption::Destinationconversiontag));
+    destination.tags.extend(tag.map(str::to_owned));
     if question.params.checked != Checked::Everything {
         let routed = Routed {
             address: destination.address.clone(),

@@ -117,6 +117,11 @@ impl Transaction {
         transaction.delay = effects.delay;
         transaction.headers = effects.headers;
         transaction.tags = effects.tags;
+        let channel = config.channel(&source.channel);
+        let tag = channel.and_then(|channel| channel.text(ChannelOption::Sourceconversiontag));
+        if let Some(tag) = tag.filter(|tag| !transaction.tags.iter().any(|known| known == tag)) {
+            transaction.tags.push(tag.to_owned());
+        }
         transaction.discarded = effects.discarded;
         let blocks = effects
             .blocks
@@ -175,6 +180,7 @@ impl Transaction {
             recipient: address,
             params,
             size: self.params.size,
+            given_sender: self.original_sender.as_ref(),
             counts: (self.given.len(), self.offered),
         };
         self.offered += 1;

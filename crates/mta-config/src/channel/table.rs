@@ -468,8 +468,8 @@ channel_options! {
     Disabledestinationspamfilter7 "disabledestinationspamfilter7" [], Flag, "spam filter 7" default [], unused, "Mail to the channel does not pass filter 7.";
     Destinationspamfilter8optin "destinationspamfilter8optin" [], Text, "spam filter 8" other [], unused, "Mail to the channel passes filter 8.";
     Disabledestinationspamfilter8 "disabledestinationspamfilter8" [], Flag, "spam filter 8" default [], unused, "Mail to the channel does not pass filter 8.";
-    Sourceconversiontag "sourceconversiontag" [], Text, "" other [], unused, "Conversion tag for mail from the channel.";
-    Destinationconversiontag "destinationconversiontag" [], Text, "" other [], unused, "Conversion tag for mail to the channel.";
+    Sourceconversiontag "sourceconversiontag" [], Text, "" other [], used, "Conversion tag for mail from the channel.";
+    Destinationconversiontag "destinationconversiontag" [], Text, "" other [], used, "Conversion tag for mail to the channel.";
     Generatemessagehash "generatemessagehash" [], Flag, "message hash" other [], unused, "Message-hash: is made.";
     Keepmessagehash "keepmessagehash" [], Flag, "message hash" other [], unused, "Message-hash: stays.";
     Deletemessagehash "deletemessagehash" [], Flag, "message hash" default [], unused, "Message-hash: is dropped.";

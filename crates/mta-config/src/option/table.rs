@@ -92,7 +92,7 @@ mta_options! {
     MissingRecipientPolicy "missing_recipient_policy", Integer(0, 6), "0", open used, "What a message without recipient header gets, unless its source channel says otherwise.";
 
     // Access control.
-    AccessAuth "access_auth", SWITCH, "0", open unused, "Whether access probes carry the authenticated sender.";
+    AccessAuth "access_auth", SWITCH, "0", open used, "Whether the authenticated sender stands at the end of recipient probes.";
     AccessCounts "access_counts", Integer(0, 31), "0", open used, "Bits 1, 2, 4, 8, 16: recipient counts are added to all, ORIG_SEND, SEND, ORIG_MAIL, MAIL probes.";
     AccessErrors "access_errors", SWITCH, "0", open used, "Whether an access refusal without text of its own says so (1) or speaks of an unknown host (0).";
     AccessOrcpt "access_orcpt", Integer(0, 31), "0", open used, "Bits as for access_counts: the original recipient is added to probes.";
@@ -102,9 +102,9 @@ mta_options! {
     IncludeSpares1 "include_spares1", COUNT, "0", open unused, "Bits that add spare attributes to access probes.";
     IncludeSpares2 "include_spares2", COUNT, "0", open unused, "Bits that add spare attributes to the FORWARD probe.";
     MappingParanoia "mapping_paranoia", Integer(0, 255), "0", open used, "Code of the character that stands for `|` inside a probe's field; 0 leaves it.";
-    UseAuthReturn "use_auth_return", COUNT, "0", open unused, "Bits that name the probes in which the authenticated address stands for the envelope From.";
-    UseCanonicalReturn "use_canonical_return", COUNT, "0", open unused, "Bits that name the probes that carry the canonical envelope From.";
-    UseOrigReturn "use_orig_return", COUNT, "0", open unused, "Bits that name the probes that carry the original envelope From.";
+    UseAuthReturn "use_auth_return", COUNT, "0", open used, "Bits as for access_counts (32: FROM_ACCESS): the authenticated address stands for the envelope From.";
+    UseCanonicalReturn "use_canonical_return", COUNT, "0", open used, "Bits as for use_auth_return: the envelope From after address reversal.";
+    UseOrigReturn "use_orig_return", COUNT, "0", open used, "Bits as for use_auth_return: the envelope From as the client gave it.";
 
     // Databases.
     UseAliasDatabase "use_alias_database", Integer(0, 2), "1", open used, "0 never, 1 if it is there, 2 required.";
@@ -248,7 +248,7 @@ mta_options! {
     UniqueIdTemplate "unique_id_template", Text, "", open unused, "Form of unique ids.";
     MessageHashAlgorithm "message_hash_algorithm", Text, "md5", open unused, "Digest of Message-hash:.";
     MessageHashFields "message_hash_fields", Text, "", open unused, "Header fields that count for Message-hash:.";
-    AuthrewriteExtraHeaders "authrewrite_extra_headers", Text, "", open unused, "Header fields added to the AUTH_REWRITE probe.";
+    AuthrewriteExtraHeaders "authrewrite_extra_headers", Text, "", open used, "Names of header fields, with commas, whose values stand at the end of the AUTH_REWRITE probe.";
     IdnConfigFile "idn_config_file", Text, "", open unused, "Table of internationalised domain names.";
 
     // Errors.

@@ -58,6 +58,7 @@ fn resolve(enqueuer: &Enqueuer, source: &Source, address: &str) -> Result<Resolu
         recipient: address,
         params: &params,
         size: None,
+        given_sender: None,
         counts: (0, 0),
     };
     enqueuer.resolve(&question, &mut Silent).map_err(said)

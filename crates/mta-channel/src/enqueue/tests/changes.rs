@@ -575,6 +575,7 @@ fn members_of_a_list_see_its_header_and_nobody_else_does() {
             recipient: "friends@example.com",
             params: &RcptParams::default(),
             size: None,
+            given_sender: None,
             counts: (0, 0),
         };
         world.enqueuer.resolve(&question, &mut Silent)
@@ -587,4 +588,26 @@ fn members_of_a_list_see_its_header_and_nobody_else_does() {
     std::fs::remove_file(world.dir.path().join("config/friends.headers")).unwrap();
     let refusal = friends().unwrap_err();
     assert!(refusal.is_temporary(), "{refusal}");
+}
+
+#[test]
+fn channels_give_conversion_tags_and_probes_carry_extra_headers() {
+    let world = World::with(|config: &mut Config| {
+        let mut all: Vec<_> = CHANNELS.to_vec();
+        all[2].2 = "smtp single_sys logging destinationconversiontag outward";
+        all[3].2 = "smtp logging sourceconversiontag inside authrewrite 20";
+        config.channels = channels(&all);
+        let headers = Value::Text("X-Site, Subject".into());
+        config.mta.set(MtaOption::AuthrewriteExtraHeaders, headers);
+        let probe = "sender@inside.example.com||a@b.example||here|lunch";
+        table(config, "AUTH_REWRITE", &[(probe, "$Zchanged@b.example")]);
+    });
+    let header = "From: a@b.example\nX-Site: here\nSubject: lunch\n";
+    let fields = sent(&world, &["x@elsewhere.example"], header, "tcp_local");
+    assert!(fields.contains("From: changed@b.example"), "{fields}");
+    let content = &world.files("tcp_local")[0].1;
+    assert!(
+        content.contains("\nk;outward,inside\n") || content.contains("\nk;inside,outward\n"),
+        "{content}"
+    );
 }

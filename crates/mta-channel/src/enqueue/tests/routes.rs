@@ -332,6 +332,7 @@ fn a_directory_that_cannot_be_read_is_a_temporary_refusal() {
         recipient: "ada@example.com",
         params: &params,
         size: None,
+        given_sender: None,
         counts: (0, 0),
     };
     let refusal = world
@@ -397,6 +398,7 @@ fn every_step_can_be_asked_for() {
         recipient: "bob@example.com",
         params: &params,
         size: None,
+        given_sender: None,
         counts: (0, 0),
     };
     world.enqueuer.resolve(&question, &mut steps).unwrap();

@@ -214,6 +214,7 @@ impl World {
             recipient,
             params: &params,
             size: None,
+            given_sender: None,
             counts: (0, 0),
         };
         match self.enqueuer.resolve(&question, &mut steps) {

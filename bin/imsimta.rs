@@ -44,8 +44,8 @@
 //! configuration, or any error line. 2: a daemon that is needed cannot be reached.
 //!
 //! # BUGS
-//! The utilities `counters`, `decode`, `kill`, `program` and `qclean`, and of `qm` the sub-commands
-//! `clean` and `counters`, are not there yet (`%IMTA-E-NOTYET`); `test -rewrite -filter` names
+//! The utilities `counters`, `decode`, `kill` and `program`, and of `qm` the sub-command
+//! `counters`, are not there yet (`%IMTA-E-NOTYET`); `test -rewrite -filter` names
 //! filters and does not evaluate them; `calc` and `test -expression` do without the functions of
 //! filters. Databases are dumped with their keys in lower case, in which they are compared.
 //!

@@ -2,7 +2,7 @@
 _imsimta() {
   local words=""
   if [ "$COMP_CWORD" -eq 1 ]; then
-    words="cache calc chbuild cnbuild crdb dispatcher dumpdb find process purge qm qtop refresh reload renamedb restart return run shutdown start stop submit test version view help"
+    words="cache calc chbuild cnbuild crdb dispatcher dumpdb find process purge qclean qm qtop refresh reload renamedb restart return run shutdown start stop submit test version view help"
   else
     case ${COMP_WORDS[1]} in
     cache) words="-change -channel= -channel_template= -debug -global -inorder_rebuild -job_limit= -json -master_job= -max_messages= -parallel_rebuild= -recipient -slave_job= -synchronize -template= -thread_depth= -view -walk" ;;
@@ -15,7 +15,8 @@ _imsimta() {
     find) words="-f= -l=" ;;
     process) words="-image -json" ;;
     purge) words="-day= -hour= -num=" ;;
-    qm) words="-all -channel= -confirm -content -database -directory_tree -domain_to -envelope -file_info -from -from= -heading -held -hosts -ignore -ignore_zz -jobs -json -log -match= -messages -min_count= -owner= -subject -threads= -to -to= -top= -total -trailing -verbose date delete directory exit held help history hold jobs messages quit read release return run start stop summarize top view" ;;
+    qclean) words="-content= -database -delete -directory_tree -domain_to= -from= -hold -ignore_zz -json -match= -min_length= -preview -subject= -threads= -to= -verbose" ;;
+    qm) words="-all -channel= -confirm -content -content= -database -delete -directory_tree -domain_to -domain_to= -envelope -file_info -from -from= -heading -held -hold -hosts -ignore -ignore_zz -jobs -json -log -match= -messages -min_count= -min_length= -owner= -preview -subject -subject= -threads= -to -to= -top= -total -trailing -verbose clean date delete directory exit held help history hold jobs messages quit read release return run start stop summarize top view" ;;
     qtop) words="-content -database -directory_tree -domain_to -from -held -ignore_zz -json -min_count= -subject -threads= -to -top= -verbose" ;;
     refresh) words="" ;;
     reload) words="" ;;

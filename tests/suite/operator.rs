@@ -187,3 +187,122 @@ fn mistakes_are_named() {
         assert_eq!(output.status.code(), Some(status), "{command:?}: {text}");
     }
 }
+
+/// A queue of five messages in which three are cheap offers, two of them with a word in the body.
+fn offers(root: &Root) {
+    root.imsimta(&["qm", "stop", "ims-ms"]);
+    let mut wire = Wire::hello(root.smtp);
+    for (subject, body) in [
+        ("Cheap offers!", "visit SHOP.example today"),
+        ("Re: cheap Offers", "visit shop.example tomorrow"),
+        ("cheap offers", "nothing"),
+        ("lunch", "visit shop.example for lunch"),
+        ("lunch", "at noon"),
+    ] {
+        let text = format!("From: eve@example.com\nSubject: {subject}\n\n{body}\n");
+        let reply = wire.message("eve@example.com", &["bob@example.com"], text.as_bytes());
+        assert!(reply.starts_with("250"), "{reply}");
+    }
+    wire.quit();
+    wait_for("five queue files", || {
+        (root.queued("ims-ms").len() == 5).then_some(())
+    });
+}
+
+#[test]
+fn messages_are_set_aside_by_what_they_say() {
+    let root = Root::staging().start();
+    offers(&root);
+    let output = root.try_run("imsimta", &["qm", "clean", "-subject=offers"]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let short = "%QM-E-TOOSHORT, search string is shorter than 24 characters\n";
+    assert_eq!(told, short);
+    let before = root.queued("ims-ms");
+    let words = [
+        "qm",
+        "clean",
+        "-subject=CHEAP",
+        "-content=shop.example",
+        "-min_length=5",
+        "-preview",
+    ];
+    assert_eq!(
+        root.imsimta(&words),
+        "%QM-I-SCANNED, scanned 5 message files; would hold 2\n\
+         Messages  Channel       Host\n\
+         \x20      2  ims-ms        ims-ms-daemon\n"
+    );
+    assert_eq!(root.queued("ims-ms"), before);
+    let held = root.imsimta(&words[..5]);
+    assert_eq!(held, "%QM-I-SCANNED, scanned 5 message files; held 2\n");
+    let names: Vec<String> = root
+        .queued("ims-ms")
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    assert_eq!(
+        names.iter().filter(|name| name.ends_with(".HELD")).count(),
+        2,
+        "{names:?}"
+    );
+    // What is held is not looked at again; either word will do now, four threads look.
+    let either = [
+        "qm",
+        "clean",
+        "-subject=cheap",
+        "-content=shop.example",
+        "-min_length=5",
+        "-match=OR",
+        "-delete",
+        "-threads=4",
+    ];
+    let deleted = root.imsimta(&either);
+    assert_eq!(
+        deleted,
+        "%QM-I-SCANNED, scanned 3 message files; deleted 2\n"
+    );
+    assert_eq!(root.queued("ims-ms").len(), 3);
+    root.wait_for_record(&[" ims-ms ", " K "]);
+    root.imsimta(&["qm", "start", "ims-ms"]);
+    root.wait_for_delivered("bob@example.com", 1);
+    root.imsimta(&["qm", "release", "-all", "-noconfirm"]);
+    root.wait_for_delivered("bob@example.com", 3);
+}
+
+#[test]
+fn qclean_looks_into_the_cache_and_speaks_json() {
+    let root = Root::staging().start();
+    offers(&root);
+    let words = [
+        "qclean",
+        "-from=eve@example.com",
+        "-min_length=5",
+        "-json",
+        "-preview",
+        "ims*",
+    ];
+    let told: serde_json::Value = serde_json::from_str(&root.imsimta(&words)).unwrap();
+    assert_eq!(
+        (&told["scanned"], &told["found"], &told["held"]),
+        (&5.into(), &5.into(), &0.into())
+    );
+    assert_eq!(told["places"][0]["host"], "ims-ms-daemon");
+    // Never tried: nothing is left to look at. Nobody has an empty sender.
+    let untried = root.imsimta(&[
+        "qclean",
+        "-from=eve@example.com",
+        "-min_length=5",
+        "-ignore_zz",
+    ]);
+    assert_eq!(untried, "%QM-I-SCANNED, scanned 0 message files; held 0\n");
+    let empty = root.imsimta(&["qclean", "-from=<>"]);
+    assert_eq!(empty, "%QM-I-SCANNED, scanned 5 message files; held 0\n");
+    let output = root.try_run(
+        "imsimta",
+        &["qclean", "-subject=cheap offers from nobody", "nosuch"],
+    );
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("nosuch"), "{told}");
+}

@@ -5,6 +5,7 @@
 //! between two commands the queue changes, so there messages are named by their files.
 
 mod act;
+mod clean;
 pub(crate) mod files;
 pub(crate) mod listing;
 mod look;
@@ -13,6 +14,7 @@ mod summarize;
 mod top;
 
 pub(crate) use act::{forgotten, refused};
+pub(crate) use clean::{QCLEAN, qclean};
 pub(crate) use top::{QTOP, qtop};
 
 use crate::context::{self, Context, Failure, Outcome};
@@ -99,6 +101,13 @@ const fn one(name: &'static str, about: &'static str, switches: &'static [Switch
 
 /// Every sub-command, in alphabetical order.
 pub(crate) const VERBS: &[Verb] = &[
+    verb(
+        "clean",
+        "hold or delete messages that hold given substrings",
+        "[channel]",
+        1,
+        clean::SWITCHES,
+    ),
     verb("date", "current date and time", "", 0, &[]),
     verb(
         "delete",
@@ -246,7 +255,7 @@ pub(crate) const VERBS: &[Verb] = &[
 ];
 
 /// Sub-commands of the product that this version does not have.
-const NOT_YET: [&str; 2] = ["clean", "counters"];
+const NOT_YET: [&str; 1] = ["counters"];
 
 /// Where listings look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -313,6 +322,7 @@ fn execute(context: &Context, state: &mut State, typed: &[String]) -> Result<The
         "jobs" => jobs(context, &words)?,
         "messages" => messages(context, &words)?,
         "run" => session::run_file(context, state, &words)?,
+        "clean" => clean::run(context, state.source, &words)?,
         "top" => top::run(context, state.source, &words)?,
         "start" => start(context, &words)?,
         "stop" => stop(context, &words)?,

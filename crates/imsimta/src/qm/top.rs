@@ -145,11 +145,7 @@ struct Counted {
 
 pub(super) fn run(context: &Context, usual: Source, words: &Words) -> Outcome {
     let wanted = Wanted::read(words)?;
-    let threads: usize = words.number("threads")?.unwrap_or(1);
-    if !(1..=8).contains(&threads) {
-        let text = "invalid value for -threads: 1 to 8 is expected";
-        return Err(Message::error("IMTA", "IVVALU", text).into());
-    }
+    let threads = threads(words)?;
     let (least, most) = (
         words.number("min_count")?.unwrap_or(2),
         words.number("top")?.unwrap_or(20),
@@ -194,8 +190,18 @@ pub(super) fn run(context: &Context, usual: Source, words: &Words) -> Outcome {
     }
 }
 
+/// `-threads`.
+pub(super) fn threads(words: &Words) -> Result<usize, Failure> {
+    let threads: usize = words.number("threads")?.unwrap_or(1);
+    if (1..=8).contains(&threads) {
+        return Ok(threads);
+    }
+    let text = "invalid value for -threads: 1 to 8 is expected";
+    Err(Message::error("IMTA", "IVVALU", text).into())
+}
+
 /// The files that are looked at, and whether all directories could be read.
-fn chosen(
+pub(super) fn chosen(
     context: &Context,
     queue: &Queue,
     usual: Source,

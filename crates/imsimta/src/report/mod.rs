@@ -3,6 +3,7 @@
 //! nowhere else.
 
 pub(crate) mod cache;
+pub(crate) mod clean;
 pub(crate) mod clock;
 pub(crate) mod directory;
 pub(crate) mod jobs;

@@ -238,6 +238,8 @@ impl MessageWriter {
         let transaction = &self.transaction;
         let context = transaction.shared.context(&transaction.config);
         let source = transaction.config.channel(&transaction.source.channel);
+        // What comes back from a queue of ours was treated when it came.
+        let source = source.filter(|_| !transaction.source.reprocessing);
         words::treat(context, source, End::Source, &mut header);
         let headers = self.headers(&header);
         // Files with the same header share a draft, and lie behind one another from here on.

@@ -314,6 +314,9 @@ fn convert(
     trace: &mut dyn Trace,
 ) -> Result<(), Refusal> {
     let config = context.config;
+    if is_aside(&destination.channel) {
+        return Ok(());
+    }
     let mut tags = question.params.tags.clone();
     tags.extend(destination.tags.iter().cloned());
     let probe = ConversionProbe {
@@ -349,6 +352,12 @@ fn convert(
     destination.channel = channel.name().clone();
     channel.official_host().clone_into(&mut destination.host);
     Ok(())
+}
+
+/// Whether the channel keeps mail, or throws it away, for reasons of ours: what leaves it again
+/// goes through the whole enqueue path, CONVERSIONS included.
+fn is_aside(channel: &ChannelName) -> bool {
+    ["hold", "bitbucket", "filter_discard"].contains(&channel.as_str()) || is_reprocess(channel)
 }
 
 fn is_reprocess(channel: &ChannelName) -> bool {

@@ -1,12 +1,13 @@
 //! Where recipients go, and why they are refused.
 
 use super::world::{CHANNELS, RULES, World, alias, channels, network, rules};
-use crate::enqueue::{MailParams, Question, RcptParams, Source, Step};
+use crate::enqueue::{MailParams, Question, RcptParams, Silent, Source, Step};
 use mta_config::Aliases;
 use mta_config::value::Value;
 use mta_config::{Config, MtaOption};
 use mta_envelope::address::Address;
 use mta_envelope::names::ChannelName;
+use mta_mapping::Entry;
 use std::fmt::Write as _;
 
 fn check(world: &World, table: &[(&str, &str, &[&str])]) {
@@ -442,4 +443,33 @@ fn accepted_all_the_same_goes_to_reprocess() {
         recipient.address,
         Address::parse("nobody@example.com").unwrap()
     );
+}
+
+#[test]
+fn what_is_set_aside_does_not_pass_the_conversion_channel() {
+    let world = World::with(|config| {
+        let mut all = CHANNELS.to_vec();
+        all.push(("conversion", "conversion-daemon", "logging"));
+        config.channels = channels(&all);
+        let entries = [Entry::new("IN-CHAN=*;OUT-CHAN=*;CONVERT", "Yes")];
+        config.mappings.insert("CONVERSIONS", &entries).unwrap();
+    });
+    let channel_of = |recipient: &str| {
+        let resolution = world.enqueuer.resolve(
+            &Question {
+                source: &network("tcp_intranet"),
+                sender: None,
+                recipient,
+                params: &RcptParams::default(),
+                size: None,
+                given_sender: None,
+                counts: (0, 0),
+            },
+            &mut Silent,
+        );
+        resolution.unwrap().destinations[0].channel.to_string()
+    };
+    assert_eq!(channel_of("ada@example.com"), "conversion");
+    assert_eq!(channel_of("x@elsewhere.example"), "conversion");
+    assert_eq!(channel_of("held@example.com"), "hold");
 }

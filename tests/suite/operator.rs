@@ -271,6 +271,37 @@ fn messages_are_set_aside_by_what_they_say() {
 }
 
 #[test]
+fn what_a_command_would_do_is_counted_first() {
+    let root = Root::staging().start();
+    offers(&root);
+    let before = root.queued("ims-ms");
+    for (verb, would) in [("delete", "delete"), ("hold", "hold"), ("return", "return")] {
+        let told = root.imsimta(&["qm", verb, "-all", "-channel=ims-ms", "-preview"]);
+        let expected = format!(
+            "%QM-I-SCANNED, scanned 5 message files; would {would} 5\n\
+             Messages  Channel       Host\n\
+             \x20      5  ims-ms        ims-ms-daemon\n"
+        );
+        assert_eq!(told, expected);
+        assert_eq!(root.queued("ims-ms"), before);
+    }
+    let file = before[0]
+        .file_name()
+        .unwrap()
+        .to_string_lossy()
+        .into_owned();
+    let told = root.imsimta(&["qm", "delete", "-preview", "-json", &file]);
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(
+        (&told["found"], &told["deed"]),
+        (&1.into(), &"delete".into())
+    );
+    let output = root.try_run("imsimta", &["qm", "hold", "-json", &file]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(root.queued("ims-ms"), before);
+}
+
+#[test]
 fn qclean_looks_into_the_cache_and_speaks_json() {
     let root = Root::staging().start();
     offers(&root);
@@ -284,7 +315,7 @@ fn qclean_looks_into_the_cache_and_speaks_json() {
     ];
     let told: serde_json::Value = serde_json::from_str(&root.imsimta(&words)).unwrap();
     assert_eq!(
-        (&told["scanned"], &told["found"], &told["held"]),
+        (&told["scanned"], &told["found"], &told["done"]),
         (&5.into(), &5.into(), &0.into())
     );
     assert_eq!(told["places"][0]["host"], "ims-ms-daemon");

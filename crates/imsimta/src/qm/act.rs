@@ -1,7 +1,8 @@
 //! `hold`, `release`, `return`, `delete`: what an operator does to single messages.
 
-use super::{State, announce, files, listing};
+use super::{State, announce, clean, files, listing};
 use crate::context::{Context, Failure, Outcome};
+use crate::report::clean as report;
 use crate::report::directory::Row;
 use crate::returning;
 use mta_command::message::Message;
@@ -192,6 +193,8 @@ pub(super) struct Deed<'a> {
     pub(super) held: bool,
     /// Whether messages that are not named one by one are asked about.
     pub(super) ask: bool,
+    /// What `-preview` says would be done, if it may be asked for.
+    pub(super) preview: Option<report::Deed>,
 }
 
 /// The deed itself, and what is said of it.
@@ -209,6 +212,16 @@ pub(super) fn each(
     let selection = selected(context, state, words, deed.held)?;
     let ask = words.is_on("confirm", deed.ask && !selection.by_name);
     let queue = listing::open(context)?;
+    if let Some(previewed) = deed.preview.filter(|_| words.is_on("preview", false)) {
+        let named = |one: &Chosen| (one.channel.clone(), one.place.clone());
+        let named: Vec<_> = selection.messages.iter().map(named).collect();
+        let json = words.is_on("json", false);
+        return clean::preview(&queue, previewed, &named, json);
+    }
+    if deed.preview.is_some() && words.is_on("json", false) {
+        let text = "-json shows what -preview counts; without that there is nothing to show";
+        return Err(Message::error("QM", "NOPREVIEW", text).into());
+    }
     let mut failed = false;
     for chosen in &selection.messages {
         if ask {
@@ -239,11 +252,12 @@ pub(super) fn each(
     }
 }
 
-const fn deed(verb: &str, held: bool) -> Deed<'_> {
+const fn deed(verb: &str, held: bool, preview: Option<report::Deed>) -> Deed<'_> {
     Deed {
         verb,
         held,
         ask: true,
+        preview,
     }
 }
 
@@ -257,7 +271,7 @@ pub(super) fn hold(context: &Context, state: &State, words: &Words) -> Outcome {
         context,
         state,
         words,
-        &deed("Hold", false),
+        &deed("Hold", false, Some(report::Deed::Hold)),
         &mut |queue, Chosen { channel, place, .. }| {
             if place.file.is_held() {
                 let path = listing::file_path(queue, channel, place);
@@ -286,7 +300,7 @@ pub(super) fn release(context: &Context, state: &State, words: &Words) -> Outcom
         context,
         state,
         words,
-        &deed("Release", true),
+        &deed("Release", true, None),
         &mut |queue, Chosen { channel, place, .. }| {
             // What `hold` renamed since the listing was made is found under its new name.
             let place = if place.file.is_held() {
@@ -321,7 +335,7 @@ pub(super) fn delete(context: &Context, state: &State, words: &Words) -> Outcome
         context,
         state,
         words,
-        &deed("Delete", false),
+        &deed("Delete", false, Some(report::Deed::Delete)),
         &mut |queue, chosen| {
             returning::delete(context, queue, &chosen.channel, &chosen.place)?;
             Ok(done("DELETED", "deleted", &chosen.path(queue)))
@@ -334,7 +348,7 @@ pub(super) fn give_back(context: &Context, state: &State, words: &Words) -> Outc
         context,
         state,
         words,
-        &deed("Return", false),
+        &deed("Return", false, Some(report::Deed::Return)),
         &mut |queue, chosen| {
             returning::one(context, "QM", queue, &chosen.channel, &chosen.place)?;
             Ok(done("RETURNED", "returned", &chosen.path(queue)))

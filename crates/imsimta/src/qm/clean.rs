@@ -3,7 +3,7 @@
 use super::top::{chosen, threads};
 use super::{Source, act, announce, listing};
 use crate::context::{Context, Failure, Outcome};
-use crate::report::clean::{Cleaned, Place as Row};
+use crate::report::clean::{Cleaned, Deed, Place as Row};
 use crate::returning;
 use mta_command::message::Message;
 use mta_command::output;
@@ -226,10 +226,9 @@ pub(super) fn run(context: &Context, usual: Source, words: &Words) -> Outcome {
     let mut cleaned = Cleaned {
         scanned: files.len(),
         found: found.len(),
-        deleted: 0,
-        held: 0,
+        deed: if delete { Deed::Delete } else { Deed::Hold },
+        done: 0,
         preview,
-        delete,
         places: places(&found),
     };
     if !preview {
@@ -240,8 +239,7 @@ pub(super) fn run(context: &Context, usual: Source, words: &Words) -> Outcome {
                 hold(context, &queue, channel, place)
             };
             match done {
-                Ok(()) if delete => cleaned.deleted += 1,
-                Ok(()) => cleaned.held += 1,
+                Ok(()) => cleaned.done += 1,
                 Err(failure) => {
                     if let Failure::Said(message) = failure {
                         message.emit();
@@ -288,11 +286,7 @@ fn search(queue: &Queue, wanted: &Wanted, files: &[(ChannelName, Place)]) -> Sea
         };
         match wanted.is_in(&message) {
             Ok(true) => {
-                let recipients = message.envelope().recipients.iter();
-                let domains = recipients.filter_map(|to| to.address.domain());
-                let mut hosts: Vec<String> = domains.map(str::to_ascii_lowercase).collect();
-                hosts.sort();
-                hosts.dedup();
+                let hosts = hosts(&message);
                 searched.found.push((channel.clone(), place.clone(), hosts));
             }
             Ok(false) => {}
@@ -300,6 +294,52 @@ fn search(queue: &Queue, wanted: &Wanted, files: &[(ChannelName, Place)]) -> Sea
         }
     }
     searched
+}
+
+/// The hosts of a message's recipients, each once.
+fn hosts(message: &Queued) -> Vec<String> {
+    let recipients = message.envelope().recipients.iter();
+    let domains = recipients.filter_map(|to| to.address.domain());
+    let mut hosts: Vec<String> = domains.map(str::to_ascii_lowercase).collect();
+    hosts.sort();
+    hosts.dedup();
+    hosts
+}
+
+/// `-preview` of a command that names its messages: what it would do, and to how many.
+pub(super) fn preview(
+    queue: &Queue,
+    deed: Deed,
+    chosen: &[(ChannelName, Place)],
+    json: bool,
+) -> Outcome {
+    let mut found = Vec::new();
+    let mut complete = true;
+    for (channel, place) in chosen {
+        match queue.read_message(channel, place, place.file.is_held()) {
+            Ok(message) => found.push((channel.clone(), place.clone(), hosts(&message))),
+            Err(error) => {
+                if let Failure::Said(message) = act::refused("QM", queue, channel, place, &error) {
+                    message.emit();
+                }
+                complete = false;
+            }
+        }
+    }
+    let view = Cleaned {
+        scanned: chosen.len(),
+        found: found.len(),
+        deed,
+        done: 0,
+        preview: true,
+        places: places(&found),
+    };
+    output::show(&view, json);
+    if complete {
+        Ok(())
+    } else {
+        Err(Failure::Silent(1))
+    }
 }
 
 /// How many messages were found for each channel and host.

@@ -18,6 +18,7 @@ const LOOK: Deed<'_> = Deed {
     verb: "Read",
     held: false,
     ask: false,
+    preview: None,
 };
 
 /// The messages of one command, as one document.

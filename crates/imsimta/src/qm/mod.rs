@@ -60,6 +60,19 @@ const SELECT: &[Switch] = &[
     Switch::flag("log", "a line for each message (default)"),
 ];
 
+/// The same for what cannot be taken back.
+const SELECT_OR_PREVIEW: &[Switch] = &[
+    SELECT[0],
+    SELECT[1],
+    SELECT[2],
+    SELECT[3],
+    Switch::flag(
+        "preview",
+        "only count what would be touched, by channel and host",
+    ),
+    Switch::flag("json", "-preview as JSON"),
+];
+
 /// What `read` and `history` understand alike.
 const LOOK: [Switch; 4] = [
     Switch::with("channel", "name", "only messages of this channel"),
@@ -114,7 +127,7 @@ pub(crate) const VERBS: &[Verb] = &[
         "remove messages, irrevocably",
         WHICH,
         1000,
-        SELECT,
+        SELECT_OR_PREVIEW,
     ),
     verb(
         "directory",
@@ -157,7 +170,13 @@ pub(crate) const VERBS: &[Verb] = &[
         1000,
         &LOOK,
     ),
-    verb("hold", "set messages aside as .HELD", WHICH, 1000, SELECT),
+    verb(
+        "hold",
+        "set messages aside as .HELD",
+        WHICH,
+        1000,
+        SELECT_OR_PREVIEW,
+    ),
     verb(
         "jobs",
         "jobs, hosts and messages being processed now",
@@ -201,7 +220,7 @@ pub(crate) const VERBS: &[Verb] = &[
         "bounce messages to their senders",
         WHICH,
         1000,
-        SELECT,
+        SELECT_OR_PREVIEW,
     ),
     Verb {
         name: "run",

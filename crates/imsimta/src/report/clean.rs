@@ -12,17 +12,37 @@ pub(crate) struct Place {
     pub(crate) messages: usize,
 }
 
+/// What is done to messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Deed {
+    Hold,
+    Delete,
+    Return,
+}
+
+impl Deed {
+    /// As a command, and as what has happened.
+    const fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Hold => ("hold", "held"),
+            Self::Delete => ("delete", "deleted"),
+            Self::Return => ("return", "returned"),
+        }
+    }
+}
+
 /// What a search through the queue came to.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Cleaned {
     pub(crate) scanned: usize,
     pub(crate) found: usize,
-    pub(crate) held: usize,
-    pub(crate) deleted: usize,
+    /// What is done to them.
+    pub(crate) deed: Deed,
+    /// To how many it was done.
+    pub(crate) done: usize,
     /// Nothing was touched.
     pub(crate) preview: bool,
-    /// What is found is deleted and not held.
-    pub(crate) delete: bool,
     /// Messages by channel and host; one with recipients on several hosts counts for each.
     pub(crate) places: Vec<Place>,
 }
@@ -31,11 +51,11 @@ impl fmt::Display for Cleaned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { scanned, found, .. } = self;
         write!(f, "%QM-I-SCANNED, scanned {scanned} message files; ")?;
-        match (self.preview, self.delete) {
-            (true, true) => writeln!(f, "would delete {found}")?,
-            (true, false) => writeln!(f, "would hold {found}")?,
-            (false, true) => writeln!(f, "deleted {}", self.deleted)?,
-            (false, false) => writeln!(f, "held {}", self.held)?,
+        let (would, did) = self.deed.words();
+        if self.preview {
+            writeln!(f, "would {would} {found}")?;
+        } else {
+            writeln!(f, "{did} {}", self.done)?;
         }
         if !self.preview || self.places.is_empty() {
             return Ok(());
@@ -67,16 +87,15 @@ mod tests {
         let mut cleaned = Cleaned {
             scanned: 120,
             found: 3,
-            held: 3,
-            deleted: 0,
+            deed: Deed::Hold,
+            done: 3,
             preview: false,
-            delete: false,
             places: vec![place("a.example", 1), place("b.example", 2)],
         };
         let line = "%QM-I-SCANNED, scanned 120 message files; held 3\n";
         assert_eq!(cleaned.to_string(), line);
         cleaned.preview = true;
-        cleaned.delete = true;
+        cleaned.deed = Deed::Delete;
         let preview = "\
 %QM-I-SCANNED, scanned 120 message files; would delete 3
 Messages  Channel       Host

@@ -148,6 +148,9 @@ pub enum WarningKind {
     /// A channel that would be run names a pool that is not there.
     #[error("pool not defined for channel")]
     UnknownPool,
+    /// CONVERSIONS sends mail through a channel that is not there; it would have to wait.
+    #[error("CONVERSIONS names a channel that is not defined")]
+    NoConversionChannel,
     /// A mapping table that nothing refers to.
     #[error("mapping table not referenced")]
     UnusedMapping,

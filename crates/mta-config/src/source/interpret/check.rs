@@ -6,7 +6,9 @@ use super::sheet::{Group, Sheet};
 use crate::channel::Channel;
 use crate::config::Config;
 use crate::fault::{FaultKind, WarningKind};
+use crate::source::tree::Content;
 use mta_envelope::domain::fold;
+use mta_envelope::names::ChannelName;
 use std::collections::{HashMap, HashSet};
 
 /// Mapping tables that the programs ask by name.
@@ -39,6 +41,7 @@ pub(super) fn check(config: &Config, sheet: &Sheet, findings: &mut Findings<'_>)
     hosts(sheet, findings);
     pools(config, sheet, findings);
     routes(config, sheet, findings);
+    conversions(config, sheet, findings);
     unused_tables(config, sheet, findings);
 }
 
@@ -117,6 +120,35 @@ fn routes(config: &Config, sheet: &Sheet, findings: &mut Findings<'_>) {
             .or_insert_with(|| config.channels.by_host(host).is_some());
         if !owned {
             findings.warn(WarningKind::UnknownRoute, host, Some(item));
+        }
+    }
+}
+
+/// The channels that CONVERSIONS names as they stand there.
+fn conversions(config: &Config, sheet: &Sheet, findings: &mut Findings<'_>) {
+    let tables = sheet.mappings.iter();
+    let entries = tables
+        .filter(|group| group.id.eq_ignore_ascii_case("CONVERSIONS"))
+        .flat_map(|group| &group.items);
+    for item in entries {
+        let Content::Rule(_, template) = &item.content else {
+            continue;
+        };
+        let words: Vec<&str> = template.split(',').map(str::trim).collect();
+        let is = |word: &str| words.iter().any(|known| known.eq_ignore_ascii_case(word));
+        let named = words.iter().find_map(|word| {
+            let (name, channel) = word.split_once('=')?;
+            name.eq_ignore_ascii_case("channel")
+                .then_some(channel.trim())
+        });
+        let usual = is("yes").then_some("conversion");
+        let Some(name) = named.or(usual).filter(|_| !is("no")) else {
+            continue;
+        };
+        // What a substitution gives is known when mail comes.
+        let known = ChannelName::new(name).is_ok_and(|name| config.channel(&name).is_some());
+        if !known && !name.contains('$') {
+            findings.warn(WarningKind::NoConversionChannel, name, Some(item));
         }
     }
 }

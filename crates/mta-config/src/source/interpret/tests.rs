@@ -333,6 +333,31 @@ fn what_is_only_odd_is_a_warning() {
 }
 
 #[test]
+fn a_conversion_channel_that_is_missing_is_a_warning() {
+    let warned = |templates: &[&str], channel: &str| -> Vec<String> {
+        let rule = |template: &&str| {
+            let rule = format!("<pattern>*</pattern><template>{template}</template>");
+            format!("<option name=\"rule\" type=\"rule\">{rule}</option>")
+        };
+        let rules: String = templates.iter().map(rule).collect();
+        let extra = format!(
+            "<group name=\"channel\" id=\"{channel}\"/>\
+             <group name=\"mapping\" id=\"CONVERSIONS\">{rules}</group>"
+        );
+        let (_, warnings) = load(&extra).unwrap();
+        warnings
+            .iter()
+            .map(|w| format!("{}: {}", w.kind, w.name))
+            .collect()
+    };
+    let missing = |name: &str| format!("CONVERSIONS names a channel that is not defined: {name}");
+    assert_eq!(warned(&["Yes"], "x"), [missing("conversion")]);
+    assert_eq!(warned(&["Yes,Channel=scan", "No"], "x"), [missing("scan")]);
+    let fine = ["Yes", "No,Channel=scan", "Yes,Channel=$0"];
+    assert_eq!(warned(&fine, "conversion"), [""; 0]);
+}
+
+#[test]
 fn all_wrong_values_are_reported_and_a_bad_alias_once() {
     let long = "a".repeat(300);
     let extra = format!(

@@ -10,9 +10,10 @@ pub use file_options::{FILE_OPTIONS, FileOption};
 pub use table::{ChannelOption, ROWS, Row};
 
 use crate::value::Value;
+use hashbrown::HashTable;
 use mta_envelope::envelope::Priority;
 use mta_envelope::names::ChannelName;
-use mta_mapping::records::KeyHash;
+use mta_mapping::records::hash;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -284,12 +285,40 @@ const fn class(priority: Priority) -> usize {
 }
 
 /// All channels, in their order, found by name and by host.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(try_from = "stored::Stored", into = "stored::Stored")]
 pub struct Channels {
     channels: Vec<Channel>,
-    by_name: HashMap<ChannelName, usize, KeyHash>,
-    by_host: HashMap<String, (usize, Option<String>), KeyHash>,
+    /// Hashes of names, and places: there may be a thousand of which a process asks for a few, so
+    /// that a copy of each name would be half of what it does at its start.
+    by_name: HashTable<(u64, u32)>,
+    /// Hashes of folded hosts, and whose they are.
+    by_host: HashTable<(u64, Owner)>,
+}
+
+/// Whose a host name is.
+#[derive(Debug, Clone, Copy)]
+struct Owner {
+    channel: u32,
+    /// Which of its further hosts, if it is not the official one.
+    further: Option<u32>,
+}
+
+impl PartialEq for Channels {
+    fn eq(&self, other: &Self) -> bool {
+        self.channels == other.channels
+    }
+}
+
+impl Eq for Channels {}
+
+/// A hash of a host name that is the same in either case.
+fn hash_of_host(host: &str) -> u64 {
+    if host.bytes().any(|octet| octet.is_ascii_uppercase()) {
+        hash(mta_envelope::domain::fold(host).as_bytes())
+    } else {
+        hash(host.as_bytes())
+    }
 }
 
 impl Channels {
@@ -313,7 +342,13 @@ impl Channels {
     /// The channel of that name.
     #[must_use]
     pub fn get(&self, name: &ChannelName) -> Option<&Channel> {
-        self.by_name.get(name).map(|index| &self.channels[*index])
+        let hash = hash(name.as_str().as_bytes());
+        let is_it = |known: &(u64, u32)| {
+            let channel = self.channels.get(known.1 as usize);
+            known.0 == hash && channel.is_some_and(|channel| channel.name == *name)
+        };
+        let found = self.by_name.find(hash, is_it);
+        found.and_then(|(_, at)| self.channels.get(*at as usize))
     }
 
     /// Whether what every channel says can be read.
@@ -325,35 +360,69 @@ impl Channels {
     /// it in the envelope To when the host is an additional one.
     #[must_use]
     pub fn by_host(&self, host: &str) -> Option<(&Channel, Option<&str>)> {
-        // Nearly every name is in lower case, and need not be copied.
-        let found = self.by_host.get(host);
-        let (index, proper) =
-            found.or_else(|| self.by_host.get(&mta_envelope::domain::fold(host)))?;
-        Some((&self.channels[*index], proper.as_deref()))
+        // Nearly every name is in lower case, and need not be looked through for capitals.
+        let owner = self.owner(host, hash(host.as_bytes()));
+        let owner = owner.or_else(|| self.owner(host, hash_of_host(host)))?;
+        let channel = self.channels.get(owner.channel as usize)?;
+        let Some(further) = owner.further else {
+            return Some((channel, None));
+        };
+        let (_, proper) = channel.hosts.get(further as usize)?;
+        let official = channel.official_host.as_str();
+        Some((channel, Some(proper.as_deref().unwrap_or(official))))
+    }
+
+    fn owner(&self, host: &str, hash: u64) -> Option<Owner> {
+        let is_it = |known: &(u64, Owner)| {
+            let is_host = |name: &str| name == host || name.eq_ignore_ascii_case(host);
+            known.0 == hash && self.host(known.1).is_some_and(is_host)
+        };
+        self.by_host.find(hash, is_it).map(|(_, owner)| *owner)
+    }
+
+    fn host(&self, owner: Owner) -> Option<&str> {
+        let channel = self.channels.get(owner.channel as usize)?;
+        match owner.further {
+            None => Some(&channel.official_host),
+            Some(at) => channel
+                .hosts
+                .get(at as usize)
+                .map(|(host, _)| host.as_str()),
+        }
+    }
+
+    /// Remembers whose a host is; the first channel that has it keeps it.
+    fn note_host(&mut self, owner: Owner) {
+        let Some(host) = self.host(owner) else {
+            return;
+        };
+        let hash = hash_of_host(host);
+        if self.owner(host, hash).is_none() {
+            let new = (hash, owner);
+            self.by_host.insert_unique(hash, new, |known| known.0);
+        }
     }
 }
 
 impl From<Vec<Channel>> for Channels {
     fn from(channels: Vec<Channel>) -> Self {
-        let mut by_name = HashMap::with_capacity_and_hasher(channels.len(), KeyHash::default());
-        let mut by_host = HashMap::with_capacity_and_hasher(channels.len(), KeyHash::default());
-        for (index, channel) in channels.iter().enumerate() {
-            by_name.insert(channel.name.clone(), index);
-            let official = mta_envelope::domain::fold(&channel.official_host);
-            by_host.entry(official).or_insert((index, None));
-            for (host, proper) in &channel.hosts {
-                let proper = proper
-                    .clone()
-                    .unwrap_or_else(|| channel.official_host.clone());
-                by_host
-                    .entry(mta_envelope::domain::fold(host))
-                    .or_insert((index, Some(proper)));
+        let count = channels.len();
+        let mut all = Self {
+            channels,
+            by_name: HashTable::with_capacity(count),
+            by_host: HashTable::with_capacity(count),
+        };
+        for (at, channel) in (0..).zip(&all.channels) {
+            let hash = hash(channel.name.as_str().as_bytes());
+            all.by_name.insert_unique(hash, (hash, at), |known| known.0);
+        }
+        for channel in 0..u32::try_from(count).unwrap_or(u32::MAX) {
+            let hosts = all.channels[channel as usize].hosts.len();
+            let further = (0..u32::try_from(hosts).unwrap_or(u32::MAX)).map(Some);
+            for further in std::iter::once(None).chain(further) {
+                all.note_host(Owner { channel, further });
             }
         }
-        Self {
-            channels,
-            by_name,
-            by_host,
-        }
+        all
     }
 }

@@ -336,9 +336,7 @@ fn a_directory_that_cannot_be_read_is_a_temporary_refusal() {
         given_sender: None,
         counts: (0, 0),
     };
-    let refusal = world
-        .enqueuer
-        .resolve(&question, &mut crate::enqueue::Silent);
+    let refusal = world.enqueuer.resolve(&question, &mut Silent);
     assert!(refusal.unwrap_err().is_temporary());
 }
 

@@ -3,10 +3,10 @@
 //!
 //! `reprocess` is invisible: rewriting and access tables see the channel that the message came
 //! from. `process` is visible, as the origin of what passes it. `hold` is as `reprocess`: what an
-//! operator releases from it is treated as if it had just come in. `conversion` is as `process`, for mail that the
-//! table CONVERSIONS sends through it: its recipients are final, and nothing is asked about them again but
-//! where they lead. Its messages pass as they are. The envelope id, the time of arrival and what the sender
-//! asked for are kept.
+//! operator releases from it is treated as if it had just come in. `conversion` is as `process`, for
+//! mail that the table CONVERSIONS sends through it: its recipients are final, and nothing is asked
+//! about them again but where they lead. Its messages pass as they are. The envelope id, the time
+//! of arrival and what the sender asked for are kept.
 //!
 //! The new files are durable before the old one goes. A crash between the two makes a second
 //! copy of the message; nothing makes it less than one.

@@ -106,7 +106,7 @@ pub fn dequeue_access(
     DequeueDecision::Leave { seconds }
 }
 
-/// Asks MESSAGE-SAVE-COPY about a message file that goes: where a copy is to be kept, if anywhere.
+/// Asks MESSAGE-SAVE-COPY about a message that a channel program is done with: where a copy is to be kept, if anywhere.
 /// The probe is `D|channel|file`.
 #[must_use]
 pub fn save_copy(
@@ -118,7 +118,7 @@ pub fn save_copy(
     let text = format!("D|{channel}|{file}");
     let table = "MESSAGE-SAVE-COPY";
     let mapped = mappings.map(table, &Input::of(&text), callouts, &mut Silent);
-    let wanted = mapped.matched && !mapped.unreadable && mapped.flags.contains('Y');
+    let wanted = mapped.matched && !is_incomplete(&mapped) && mapped.flags.contains('Y');
     let copy = mapped.output.trim();
     (wanted && !copy.is_empty()).then(|| copy.to_owned())
 }

@@ -96,7 +96,7 @@ fn at_once(tables: &Tables, probe: &PortProbe) -> Option<PortDecision> {
 struct Later(Cell<bool>);
 
 impl Later {
-    fn not_now<T>(&self) -> Result<T, TemporaryFailure> {
+    fn not_now(&self) -> Result<Option<String>, TemporaryFailure> {
         self.0.set(true);
         Err(TemporaryFailure)
     }
@@ -120,11 +120,13 @@ impl Callouts for Later {
     }
 
     fn sequence(&self, _: &str) -> Option<u64> {
-        self.not_now::<u64>().ok()
+        self.0.set(true);
+        None
     }
 
     fn chance(&self, _: f64) -> bool {
-        self.not_now::<bool>().unwrap_or(false)
+        self.0.set(true);
+        false
     }
 }
 

@@ -77,7 +77,7 @@ pub(crate) fn qclean(context: &Context, typed: &[String]) -> Outcome {
 /// What is looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Wanted {
-    /// Field and substring, this in lower case.
+    /// Field and substring, this folded as the field is.
     texts: Vec<(&'static str, String)>,
     /// All of them.
     all: bool,
@@ -98,7 +98,12 @@ impl Wanted {
                 let text = format!("search string is shorter than {least} characters");
                 return Err(Message::error("QM", "TOOSHORT", text).into());
             }
-            texts.push((field, text.to_lowercase()));
+            // Of a body only ASCII letters are folded: its charset is anybody's guess.
+            let folded = match field {
+                "content" => text.to_ascii_lowercase(),
+                _ => text.to_lowercase(),
+            };
+            texts.push((field, folded));
         }
         if texts.is_empty() {
             let text = "say what to look for: -content, -from, -subject, -to or -domain_to";
@@ -136,7 +141,7 @@ impl Wanted {
     }
 }
 
-/// Whether a field of a message holds a text, which is in lower case.
+/// Whether a field of a message holds a text, which is folded.
 fn holds(message: &Queued, field: &str, text: &str) -> io::Result<bool> {
     let envelope = message.envelope();
     let is_in = |value: &str| value.to_lowercase().contains(text);
@@ -398,6 +403,10 @@ mod tests {
             assert!(!body_holds(&body[..], text).unwrap(), "{before}");
         }
         assert!(!body_holds(&b""[..], text).unwrap());
+        let umlauts = wanted(&["-content=\u{c4}PFEL", "-min_length=5"]).unwrap();
+        let (_, text) = &umlauts.texts[0];
+        let body = "zwei \u{c4}pfel".as_bytes();
+        assert!(body_holds(body, text.as_bytes()).unwrap());
     }
 
     #[test]

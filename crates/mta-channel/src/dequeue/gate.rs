@@ -9,6 +9,7 @@ use mta_envelope::envelope::Envelope;
 use mta_mapping::Callouts;
 use std::fs;
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 /// Asks the tables of a configuration.
@@ -77,9 +78,13 @@ fn keep(file: &Path, copy: &Path) -> io::Result<()> {
             let mut new = fs::OpenOptions::new()
                 .write(true)
                 .create_new(true)
+                .mode(0o600)
                 .open(copy)?;
-            io::copy(&mut fs::File::open(file)?, &mut new)?;
-            new.sync_all()
+            let copied = fs::File::open(file).and_then(|mut file| io::copy(&mut file, &mut new));
+            // Half a message is no copy.
+            copied
+                .and_then(|_| new.sync_all())
+                .inspect_err(|_| drop(fs::remove_file(copy)))
         }
         linked => linked,
     }

@@ -5,7 +5,7 @@
 //! its first recipient. `$I` names the directory of the templates, `$S` behind it a subject. A
 //! file that the directory has not is taken from the usual ones. Pure.
 
-use mta_access::arguments::{Dealt, one};
+use mta_access::arguments::{Dealt, is_incomplete, one};
 use mta_envelope::envelope::Envelope;
 use mta_mapping::{Callouts, Input, Silent, Tables};
 use mta_message::header::{Field, Header};
@@ -51,7 +51,7 @@ pub(super) fn language(
         ..Input::of(&probe)
     };
     let mapped = tables.map(TABLE, &input, callouts, &mut Silent);
-    if !mapped.matched || mapped.unreadable {
+    if !mapped.matched || is_incomplete(&mapped) {
         return Language::default();
     }
     let dealt = Dealt::deal(&mapped, &[one('I'), one('S')]);

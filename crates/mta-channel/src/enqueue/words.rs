@@ -9,6 +9,7 @@
 use super::mark::direction;
 use super::resolve::Context;
 use super::trace::{MappingSteps, Silent};
+use mta_access::arguments::is_incomplete;
 use mta_config::{Channel, ChannelOption};
 use mta_mapping::Input;
 use mta_message::addresses::{self, Kind, Words, is_atomic};
@@ -163,7 +164,7 @@ fn change(
             let lookups = context.lookups();
             let trace = &mut MappingSteps(&mut Silent);
             let mapped = context.config.mappings.map(table, &input, &lookups, trace);
-            let counts = mapped.matched && !mapped.unreadable && mapped.flags.contains('Y');
+            let counts = mapped.matched && !is_incomplete(&mapped) && mapped.flags.contains('Y');
             counts.then_some(mapped.output)
         }
     }

@@ -362,7 +362,8 @@ impl<'a, 't> Expansion<'a, 't> {
             let known = &mut self.demands.lines;
             *known = Some(known.map_or(lines, |known| known.min(lines)));
         }
-        self.demands.hidden |= alias.option("nonexpandable").is_some();
+        let is_set = |name| alias.option(name).is_some();
+        self.demands.hidden |= is_set("nonexpandable") && !is_set("expandable");
         // The moderator gets what was written: it becomes a posting of the list when it comes back.
         if !matches!(posting, Posting::ToModerator(_)) {
             below.list = self.membership(alias, &above.list)?;

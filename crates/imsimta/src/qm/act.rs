@@ -282,10 +282,7 @@ pub(super) fn hold(context: &Context, state: &State, words: &Words) -> Outcome {
                 )
                 .into());
             }
-            let held = queue
-                .hold(channel, place, "held by the operator")
-                .map_err(|error| refused("QM", queue, channel, place, &error))?;
-            announce(context, "the file is renamed", &forgotten(channel, place));
+            let held = set_aside(context, queue, channel, place, "held by the operator")?;
             Ok(done(
                 "HELD",
                 "held",
@@ -293,6 +290,20 @@ pub(super) fn hold(context: &Context, state: &State, words: &Words) -> Outcome {
             ))
         },
     )
+}
+
+/// Renames a message file to `.HELD`, with the reason; where it lies now.
+pub(super) fn set_aside(
+    context: &Context,
+    queue: &Queue,
+    channel: &ChannelName,
+    place: &Place,
+    why: &str,
+) -> Result<Place, Failure> {
+    let held = queue.hold(channel, place, why);
+    let held = held.map_err(|error| refused("QM", queue, channel, place, &error))?;
+    announce(context, "the file is renamed", &forgotten(channel, place));
+    Ok(held)
 }
 
 pub(super) fn release(context: &Context, state: &State, words: &Words) -> Outcome {

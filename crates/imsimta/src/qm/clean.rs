@@ -1,7 +1,7 @@
 //! `clean`, and `imsimta qclean`: messages that hold given substrings are set aside, or deleted.
 
-use super::top::{chosen, threads};
-use super::{Source, act, announce, listing};
+use super::reading::{self, Reader};
+use super::{Source, act, listing};
 use crate::context::{Context, Failure, Outcome};
 use crate::report::clean::{Cleaned, Deed, Place as Row};
 use crate::returning;
@@ -11,11 +11,9 @@ use mta_command::switches::{Switch, Verb, Words};
 use mta_envelope::names::{ChannelName, Place};
 use mta_message::header::{Field, Header};
 use mta_queue::Queue;
-use mta_queue::error::TakeError;
 use mta_queue::message::Message as Queued;
 use std::collections::BTreeMap;
 use std::io::{self, Read as _};
-use std::thread;
 
 /// Shortest substring, unless `-min_length` says another length: a guard against accidents.
 const SHORTEST: usize = 24;
@@ -191,42 +189,29 @@ fn body_holds(mut body: impl io::Read, text: &[u8]) -> io::Result<bool> {
 /// A message that was found, and the hosts of its recipients.
 type Found = (ChannelName, Place, Vec<String>);
 
-/// What a thread found, and what it could not read.
-#[derive(Default)]
-struct Searched {
-    found: Vec<Found>,
-    faults: Vec<String>,
-}
-
 pub(super) fn run(context: &Context, usual: Source, words: &Words) -> Outcome {
     let wanted = Wanted::read(words)?;
     let delete = words.is_on("delete", false);
     if delete && words.is_on("hold", false) {
         return Err(crate::front::conflict("QM", "-delete, -hold"));
     }
-    let threads = threads(words)?;
+    let threads = reading::threads(words)?;
     let queue = listing::open(context)?;
-    let (files, mut complete) = chosen(context, &queue, usual, words)?;
-    let part = files.len().div_ceil(threads).max(1);
-    let searched: Vec<Searched> = thread::scope(|scope| {
-        let parts = files.chunks(part).map(|files| {
-            let (queue, wanted) = (&queue, &wanted);
-            scope.spawn(move || search(queue, wanted, files))
+    let (files, mut complete) = reading::chosen(context, &queue, usual, words)?;
+    let reader = Reader {
+        queue: &queue,
+        threads,
+        verbose: wanted.verbose,
+    };
+    let (found, read): (Vec<Vec<Found>>, bool) =
+        reader.each(&files, |channel, place, message, found: &mut Vec<Found>| {
+            if wanted.is_in(message)? {
+                found.push((channel.clone(), place.clone(), hosts(message)));
+            }
+            Ok(())
         });
-        let parts: Vec<_> = parts.collect();
-        let joined = parts
-            .into_iter()
-            .map(|part| part.join().unwrap_or_default());
-        joined.collect()
-    });
-    let mut found = Vec::new();
-    for part in searched {
-        for fault in part.faults {
-            Message::warning("QM", "UNREADABLE", fault).emit();
-            complete = false;
-        }
-        found.extend(part.found);
-    }
+    complete &= read;
+    let found = found.concat();
     let preview = words.is_on("preview", false);
     let mut cleaned = Cleaned {
         scanned: files.len(),
@@ -241,7 +226,8 @@ pub(super) fn run(context: &Context, usual: Source, words: &Words) -> Outcome {
             let done = if delete {
                 returning::delete(context, &queue, channel, place)
             } else {
-                hold(context, &queue, channel, place)
+                let why = "held by the operator, by its content";
+                act::set_aside(context, &queue, channel, place, why).map(drop)
             };
             match done {
                 Ok(()) => cleaned.done += 1,
@@ -260,45 +246,6 @@ pub(super) fn run(context: &Context, usual: Source, words: &Words) -> Outcome {
     } else {
         Err(Failure::Silent(1))
     }
-}
-
-fn hold(context: &Context, queue: &Queue, channel: &ChannelName, place: &Place) -> Outcome {
-    let why = "held by the operator, by its content";
-    let held = queue.hold(channel, place, why);
-    held.map_err(|error| act::refused("QM", queue, channel, place, &error))?;
-    announce(
-        context,
-        "the file is renamed",
-        &act::forgotten(channel, place),
-    );
-    Ok(())
-}
-
-fn search(queue: &Queue, wanted: &Wanted, files: &[(ChannelName, Place)]) -> Searched {
-    let mut searched = Searched::default();
-    for (channel, place) in files {
-        if wanted.verbose {
-            output::line(&format!("{channel}/{place}"));
-        }
-        let message = match queue.read_message(channel, place, false) {
-            Ok(message) => message,
-            // Delivered since.
-            Err(TakeError::Gone) => continue,
-            Err(error) => {
-                searched.faults.push(format!("{error}: {channel}/{place}"));
-                continue;
-            }
-        };
-        match wanted.is_in(&message) {
-            Ok(true) => {
-                let hosts = hosts(&message);
-                searched.found.push((channel.clone(), place.clone(), hosts));
-            }
-            Ok(false) => {}
-            Err(error) => searched.faults.push(format!("{error}: {channel}/{place}")),
-        }
-    }
-    searched
 }
 
 /// The hosts of a message's recipients, each once.

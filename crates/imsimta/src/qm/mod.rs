@@ -9,6 +9,7 @@ mod clean;
 pub(crate) mod files;
 pub(crate) mod listing;
 mod look;
+mod reading;
 mod session;
 mod summarize;
 mod top;

@@ -1,22 +1,17 @@
 //! `top`, and `imsimta qtop`: the most frequent subjects, addresses, hosts or beginnings of the
 //! messages in the queue.
 
-use super::{Source, files, listing, source};
-use crate::cache;
+use super::reading::{self, Reader};
+use super::{Source, listing};
 use crate::context::{Context, Failure, Outcome};
-use crate::logs::matches_pattern;
 use crate::report::top::{Count, Field, Top};
 use mta_command::message::Message;
 use mta_command::output;
 use mta_command::switches::{Switch, Verb, Words};
-use mta_envelope::names::{ChannelName, Place};
 use mta_message::header::Header;
-use mta_queue::Queue;
-use mta_queue::error::TakeError;
 use mta_queue::message::Message as Queued;
 use std::collections::HashMap;
 use std::io::{self, Read as _};
-use std::thread;
 
 /// What of a message can be counted; without a choice it is the subject.
 const FIELDS: [&str; 5] = ["content", "from", "subject", "to", "domain_to"];
@@ -136,41 +131,24 @@ fn usual(field: &str) -> Range {
 /// How often each value of each field occurs.
 type Counts = Vec<HashMap<String, u64>>;
 
-/// What one thread has counted, and what it could not read.
-#[derive(Default)]
-struct Counted {
-    counts: Counts,
-    faults: Vec<String>,
-}
-
 pub(super) fn run(context: &Context, usual: Source, words: &Words) -> Outcome {
     let wanted = Wanted::read(words)?;
-    let threads = threads(words)?;
+    let threads = reading::threads(words)?;
     let (least, most) = (
         words.number("min_count")?.unwrap_or(2),
         words.number("top")?.unwrap_or(20),
     );
     let queue = listing::open(context)?;
-    let (chosen, complete) = chosen(context, &queue, usual, words)?;
-    let part = chosen.len().div_ceil(threads).max(1);
-    let counted: Vec<Counted> = thread::scope(|scope| {
-        let parts = chosen.chunks(part).map(|files| {
-            let (queue, wanted) = (&queue, &wanted);
-            scope.spawn(move || count(queue, wanted, files))
-        });
-        let parts: Vec<_> = parts.collect();
-        // A thread that has panicked has said so, and has counted nothing.
-        let joined = parts
-            .into_iter()
-            .map(|part| part.join().unwrap_or_default());
-        joined.collect()
+    let (files, mut complete) = reading::chosen(context, &queue, usual, words)?;
+    let reader = Reader {
+        queue: &queue,
+        threads,
+        verbose: wanted.verbose,
+    };
+    let (counts, read): (Vec<Counts>, bool) = reader.each(&files, |_, _, message, counts| {
+        count(&wanted, message, counts)
     });
-    let mut complete = complete;
-    for fault in counted.iter().flat_map(|counted| &counted.faults) {
-        Message::warning("QM", "UNREADABLE", fault.clone()).emit();
-        complete = false;
-    }
-    let counts: Vec<Counts> = counted.into_iter().map(|counted| counted.counts).collect();
+    complete &= read;
     let fields = (0..).zip(&wanted.fields).map(|(at, &(field, _))| Field {
         field,
         values: most_frequent(
@@ -190,94 +168,15 @@ pub(super) fn run(context: &Context, usual: Source, words: &Words) -> Outcome {
     }
 }
 
-/// `-threads`.
-pub(super) fn threads(words: &Words) -> Result<usize, Failure> {
-    let threads: usize = words.number("threads")?.unwrap_or(1);
-    if (1..=8).contains(&threads) {
-        return Ok(threads);
-    }
-    let text = "invalid value for -threads: 1 to 8 is expected";
-    Err(Message::error("IMTA", "IVVALU", text).into())
-}
-
-/// The files that are looked at, and whether all directories could be read.
-pub(super) fn chosen(
-    context: &Context,
-    queue: &Queue,
-    usual: Source,
-    words: &Words,
-) -> Result<(Vec<(ChannelName, Place)>, bool), Failure> {
-    let held = words.is_on("held", false);
-    let pattern = words.parameter(0).unwrap_or("*");
-    if !files::is_pattern(pattern) {
-        context.channel("QM", pattern)?;
-    }
-    let source = if held {
-        Source::Tree
-    } else {
-        source(words, usual)?
-    };
-    let (mut found, mut faults) = (Vec::new(), Vec::new());
-    match source {
-        Source::Cache => {
-            let controller = context.controller("QM")?;
-            for row in cache::rows(&controller, "QM", None)? {
-                let names = (ChannelName::new(&row.channel), Place::parse(&row.place));
-                if let (Ok(channel), Ok(place)) = names {
-                    found.push((channel, place));
-                }
-            }
-        }
-        Source::Tree => {
-            let channels = queue.channels();
-            for channel in channels.map_err(|error| listing::unreadable(&error))? {
-                let mut scan = queue.scan(&channel);
-                let places = scan.by_ref().map(|file| file.place);
-                let places = places.filter(|place| place.file.is_held() == held);
-                found.extend(places.map(|place| (channel.clone(), place)));
-                faults.append(&mut scan.faults());
-            }
+/// Counts the fields of one message.
+fn count(wanted: &Wanted, message: &Queued, counts: &mut Counts) -> io::Result<()> {
+    counts.resize_with(wanted.fields.len(), HashMap::new);
+    for ((name, range), counts) in wanted.fields.iter().zip(counts) {
+        for value in values(message, name, *range)? {
+            *counts.entry(range.of(&value)).or_default() += 1;
         }
     }
-    let skip_untried = words.is_on("ignore_zz", false);
-    found.retain(|(channel, place)| {
-        matches_pattern(pattern, channel.as_str())
-            && !(skip_untried && place.file.as_str().starts_with("ZZ"))
-    });
-    listing::complain_of(&faults);
-    Ok((found, faults.is_empty()))
-}
-
-fn count(queue: &Queue, wanted: &Wanted, files: &[(ChannelName, Place)]) -> Counted {
-    let mut counted = Counted {
-        counts: vec![HashMap::new(); wanted.fields.len()],
-        faults: Vec::new(),
-    };
-    for (channel, place) in files {
-        if wanted.verbose {
-            output::line(&format!("{channel}/{place}"));
-        }
-        let message = match queue.read_message(channel, place, false) {
-            Ok(message) => message,
-            // Delivered since.
-            Err(TakeError::Gone) => continue,
-            Err(error) => {
-                counted.faults.push(format!("{error}: {channel}/{place}"));
-                continue;
-            }
-        };
-        for ((name, range), counts) in wanted.fields.iter().zip(&mut counted.counts) {
-            match values(&message, name, *range) {
-                Ok(values) => {
-                    for value in values {
-                        *counts.entry(range.of(&value)).or_default() += 1;
-                    }
-                }
-                Err(error) => counted.faults.push(format!("{error}: {channel}/{place}")),
-            }
-        }
-    }
-    counted
+    Ok(())
 }
 
 /// The values of a field of one message, whole or as far as the range goes.

@@ -1,13 +1,12 @@
 //! CONVERSIONS: which mail passes a conversion channel on its way.
 
 use crate::arguments::is_incomplete;
+use mta_config::conversions::channel_of;
 use mta_config::{MtaOption, MtaOptions};
 use mta_mapping::{Callouts, Input, Silent, Tables};
 
 /// Bit of `include_conversiontag`: the tags stand in the probe.
 const TAGS: i64 = 2;
-/// The channel for `Yes` without a name.
-const USUAL: &str = "conversion";
 
 /// A message on its way from one channel to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,8 +31,7 @@ pub enum Conversion {
 }
 
 /// Asks CONVERSIONS with `IN-CHAN=…;OUT-CHAN=…;CONVERT`, in front of the last word `TAG=…;` if bit 1 of
-/// `include_conversiontag` is set. The output is a list of words with commas: `Yes`, or
-/// `Channel=name` for another channel than `conversion`; anything else, and no match, means `No`.
+/// `include_conversiontag` is set. The output is read by [`channel_of`]; no match means `No`.
 #[must_use]
 pub fn conversion(
     mta: &MtaOptions,
@@ -61,23 +59,10 @@ pub fn conversion(
     if !mapped.matched {
         return Conversion::Direct;
     }
-    let mut wanted = None;
-    for word in mapped.output.split(',').map(str::trim) {
-        match word.split_once('=') {
-            Some((name, channel)) if name.eq_ignore_ascii_case("channel") => {
-                wanted = Some(channel.trim().to_owned());
-            }
-            None if word.eq_ignore_ascii_case("yes") => {
-                wanted.get_or_insert_with(|| USUAL.to_owned());
-            }
-            None if word.eq_ignore_ascii_case("no") => return Conversion::Direct,
-            Some(_) | None => {}
-        }
-    }
-    match wanted {
+    match channel_of(&mapped.output) {
         // What comes out of the channel does not go in again.
         Some(channel) if channel.eq_ignore_ascii_case(probe.source) => Conversion::Direct,
-        Some(channel) => Conversion::Through(channel),
+        Some(channel) => Conversion::Through(channel.to_owned()),
         None => Conversion::Direct,
     }
 }
@@ -106,13 +91,8 @@ mod tests {
         let through = |name: &str| Conversion::Through(name.to_owned());
         for (template, decision) in [
             ("Yes", through("conversion")),
-            ("yes", through("conversion")),
             ("Yes,Channel=scan", through("scan")),
-            ("Channel=scan,Yes,Preprocess", through("scan")),
             ("No", Conversion::Direct),
-            ("No,Channel=scan", Conversion::Direct),
-            ("Maybe", Conversion::Direct),
-            ("", Conversion::Direct),
         ] {
             let pattern = "IN-CHAN=tcp_local;OUT-CHAN=*;CONVERT";
             assert_eq!(

@@ -32,6 +32,7 @@ pub mod aliases;
 pub mod channel;
 pub mod charset;
 pub mod config;
+pub mod conversions;
 pub mod database;
 pub mod delivery;
 pub mod fault;

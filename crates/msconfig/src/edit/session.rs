@@ -412,11 +412,11 @@ mod tests {
             channel.starts_with("channel:tcp_local.maxjobs\n"),
             "{channel}"
         );
-        let several = help(Some("max_life_askwork")).unwrap();
-        assert!(
-            several.matches("Takes effect with:").count() >= 1,
-            "{several}"
-        );
+        let several = help(Some("use_nslog")).unwrap();
+        let names = ["dispatcher.", "job_controller."];
+        let heads = several.lines().filter(|line| line.ends_with("use_nslog"));
+        let expected = names.map(|name| format!("{name}use_nslog"));
+        assert_eq!(heads.collect::<Vec<_>>(), expected, "{several}");
         let mapping = help(Some("mapping:REVERSE.rule")).unwrap();
         assert!(mapping.contains("imsimta reload"), "{mapping}");
         let error = help(Some("nosuch")).unwrap_err();

@@ -5,6 +5,7 @@ use super::Findings;
 use super::sheet::{Group, Sheet};
 use crate::channel::Channel;
 use crate::config::Config;
+use crate::conversions::channel_of;
 use crate::fault::{FaultKind, WarningKind};
 use crate::source::tree::Content;
 use mta_envelope::domain::fold;
@@ -134,15 +135,7 @@ fn conversions(config: &Config, sheet: &Sheet, findings: &mut Findings<'_>) {
         let Content::Rule(_, template) = &item.content else {
             continue;
         };
-        let words: Vec<&str> = template.split(',').map(str::trim).collect();
-        let is = |word: &str| words.iter().any(|known| known.eq_ignore_ascii_case(word));
-        let named = words.iter().find_map(|word| {
-            let (name, channel) = word.split_once('=')?;
-            name.eq_ignore_ascii_case("channel")
-                .then_some(channel.trim())
-        });
-        let usual = is("yes").then_some("conversion");
-        let Some(name) = named.or(usual).filter(|_| !is("no")) else {
+        let Some(name) = channel_of(template) else {
             continue;
         };
         // What a substitution gives is known when mail comes.

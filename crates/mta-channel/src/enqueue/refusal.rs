@@ -6,8 +6,8 @@ use std::fmt;
 
 /// Why a sender, a recipient or a message is not taken: what the peer is told.
 ///
-/// What the operator should know beyond that has been written to the program's log, or goes
-/// into the `J` record, where the decision was made.
+/// What the operator should know beyond that goes along as [`Refusal::cause`], or into the `J`
+/// record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Refusal {
     /// The reply code, 4yz or 5yz.
@@ -23,6 +23,8 @@ pub struct Refusal {
     pub by_table: bool,
     /// What access tables want told to the system's log with it.
     pub notes: Vec<String>,
+    /// What is wrong here, for the operator alone: it goes to the program's log.
+    pub cause: Option<String>,
 }
 
 impl Refusal {
@@ -36,6 +38,7 @@ impl Refusal {
             close: false,
             by_table: false,
             notes: Vec::new(),
+            cause: None,
         }
     }
 
@@ -43,6 +46,13 @@ impl Refusal {
     #[must_use]
     pub(super) const fn by_table(mut self) -> Self {
         self.by_table = true;
+        self
+    }
+
+    /// Same refusal, with what the operator has to mend.
+    #[must_use]
+    pub(super) fn because(mut self, cause: String) -> Self {
+        self.cause = Some(cause);
         self
     }
 

@@ -340,7 +340,8 @@ fn convert(
         tell(trace, || Step::Note { text: what.clone() });
         let status = Status::new(4, 3, 5);
         let text = "mail for this address cannot be converted now";
-        return Err(Refusal::temporary(status, text, question.recipient));
+        let refusal = Refusal::temporary(status, text, question.recipient);
+        return Err(refusal.because(format!("{}: {what}", question.recipient)));
     };
     tell(trace, || Step::Note {
         text: format!(

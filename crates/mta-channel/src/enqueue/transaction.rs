@@ -188,6 +188,9 @@ impl Transaction {
             Ok(resolution) => Ok(self.accept(resolution, params, trace)),
             Err(refusal) => {
                 self.shared.tell(&refusal.notes);
+                if let Some(cause) = &refusal.cause {
+                    self.shared.trouble(cause);
+                }
                 self.accept_refused(address, params, refusal, trace)
             }
         }

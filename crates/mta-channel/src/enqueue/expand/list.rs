@@ -77,10 +77,13 @@ impl Expansion<'_, '_> {
 
     /// The refusal for now where a list cannot be read; what is the matter is told to who listens.
     fn no_list(&mut self, name: &str, why: &str) -> Refusal {
+        let cause = format!("{name}: {why}");
         tell(self.trace, || Step::Note {
-            text: format!("{name}: {why}"),
+            text: cause.clone(),
         });
-        Fault::AliasFile.refuse(self.context.config, self.question.recipient)
+        let recipient = self.question.recipient;
+        let refusal = Fault::AliasFile.refuse(self.context.config, recipient);
+        refusal.because(format!("{recipient}: {cause}"))
     }
 
     /// What a list says of its members, under the lists above it.

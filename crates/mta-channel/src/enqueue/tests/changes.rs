@@ -588,6 +588,13 @@ fn members_of_a_list_see_its_header_and_nobody_else_does() {
     std::fs::remove_file(world.dir.path().join("config/friends.headers")).unwrap();
     let refusal = friends().unwrap_err();
     assert!(refusal.is_temporary(), "{refusal}");
+    // Which file that is stands in the program's log, and not in the answer.
+    let mut transaction = world.begin("tcp_intranet", "ada@example.com");
+    let refused = transaction.recipient("friends@example.com", &RcptParams::default());
+    assert!(!refused.unwrap_err().text.contains("friends.headers"));
+    let log = std::fs::read_to_string(world.enqueuer.program_log().path()).unwrap();
+    let told = "friends@example.com: IMTA_TABLE:friends.headers: No such file or directory";
+    assert!(log.contains(told), "{log}");
 }
 
 #[test]
